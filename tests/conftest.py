@@ -1,0 +1,19 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real ECGs, which is not part of the repository."""
+    folder = Path(os.environ.get("NEARBEAT_REALDATA", REPOSITORY.parent / "shared"))
+    if not (folder / "ptbxl" / "ptbxl_database.csv").exists():
+        pytest.skip(f"no real ECGs at {folder}; set NEARBEAT_REALDATA to the folder that holds ptbxl/")
+    return folder
