@@ -17,3 +17,11 @@ def shared() -> Path:
     if not (folder / "ptbxl" / "ptbxl_database.csv").exists():
         pytest.skip(f"no real ECGs at {folder}; set NEARBEAT_REALDATA to the folder that holds ptbxl/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random bundle: true inputs and outputs, no quality."""
+    from tests.toy_bundle import write_toy_bundle
+
+    return write_toy_bundle(tmp_path_factory.mktemp("bundle") / "toy")

@@ -1,0 +1,184 @@
+"""The model bundle: a folder of two exported towers, a tokenizer and a card, and how it turns ECGs into vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.ecg.page import CANONICAL, PAPER, Gray
+from retrieval.errors import BundleError, EmptySentence
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+FORMAT = 1
+CARD = "bundle.json"
+MODEL_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+SHIPPED = Path(__file__).parent / "shipped"
+"""The bundle inside the package."""
+
+Vectors = NDArray[np.float32]
+Progress = Callable[[int], None]
+
+
+class Bundle:
+    """Two towers of one embedding space.
+
+    Every page and every sentence is encoded on its own, in one thread, so that its vector is the same to the bit
+    whatever came beside it and however many threads work on a batch.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any]) -> None:
+        self.folder = folder
+        self.card = card
+        self.name: str = card["name"]
+        self.version: str = card["version"]
+        self.dim: int = int(card["dim"])
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> Bundle:
+        """Open a bundle and check every file against its checksum.
+
+        Args:
+            folder: the bundle; without one, the bundle shipped inside the package.
+
+        Raises:
+            BundleError: when a file is missing or damaged, or the bundle asks for another version of this program.
+        """
+        path = Path(folder) if folder is not None else SHIPPED
+        card = _read_card(path)
+        for name in MODEL_FILES:
+            _check_file(path / name, card["files"][name])
+        return cls(path, card)
+
+    @cached_property
+    def sha256(self) -> str:
+        """What the vectors depend on: the model files and the way their input is made. Card texts are left out."""
+        parts = {name: self.card["files"][name] for name in MODEL_FILES}
+        parts |= {"page": self.card["page"], "text": self.card["text"]}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def encode_pages(self, pages: Sequence[Gray], threads: int = 0, progress: Progress | None = None) -> Vectors:
+        """Unit vectors ``[n, dim]`` of canonical pages, each uint8 ``[256, 512]``.
+
+        Args:
+            pages: the pages.
+            threads: pages encoded at once; 0 takes one thread per core.
+            progress: called with 1 after each page.
+        """
+        session = self._image_session
+
+        def encode(page: Gray) -> Vectors:
+            vector = session.run(["vectors"], {"pages": page_input(page)})[0]
+            if progress is not None:
+                progress(1)
+            return _unit(np.asarray(vector))
+
+        return self._gather(encode, pages, threads)
+
+    def encode_texts(self, texts: Sequence[str], threads: int = 0) -> Vectors:
+        """Unit vectors ``[n, dim]`` of sentences.
+
+        Raises:
+            EmptySentence: when one holds no letter or digit.
+        """
+        for text in texts:
+            if not any(letter.isalnum() for letter in text):
+                raise EmptySentence(f"the sentence '{text}' holds no word; describe the ECG, such as 'atrial fibrillation'")
+        session = self._text_session
+        return self._gather(lambda text: _unit(session.run(["vectors"], {"input_ids": self.tokens(text)})[0]), texts, threads)
+
+    def tokens(self, text: str) -> NDArray[np.int64]:
+        """The token ids ``[1, tokens]`` of a sentence, with the prefix that the tower was trained with."""
+        settings = self.card["text"]
+        ids = self._tokenizer.encode(settings["prefix"] + text).ids[: settings["max_tokens"]]
+        return np.array([ids], dtype=np.int64)
+
+    def _gather(self, encode: Callable[[Any], Vectors], items: Sequence[Any], threads: int) -> Vectors:
+        if not len(items):
+            return np.zeros((0, self.dim), np.float32)
+        workers = min(threads or os.cpu_count() or 1, len(items))
+        if workers == 1:
+            return np.concatenate([encode(item) for item in items])
+        with ThreadPoolExecutor(workers) as pool:
+            return np.concatenate(list(pool.map(encode, items)))
+
+    @cached_property
+    def _image_session(self) -> InferenceSession:
+        return _session(self.folder / "image.onnx")
+
+    @cached_property
+    def _text_session(self) -> InferenceSession:
+        return _session(self.folder / "text.onnx")
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+
+def page_input(page: Gray) -> NDArray[np.float32]:
+    """What the image tower takes: ``[1, 1, 256, 512]``, 0 for paper and 1 for ink."""
+    if page.shape != CANONICAL.shape or page.dtype != np.uint8:
+        raise ValueError(f"a canonical page is uint8 {CANONICAL.shape}, not {page.dtype} {page.shape}")
+    return ((PAPER - page.astype(np.float32)) / PAPER)[None, None]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    file = path / CARD
+    if not file.is_file():
+        raise BundleError(f"{path} holds no {CARD}, so it is no model bundle; give the folder that 'nearbeat train' wrote")
+    try:
+        card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        known = card["format"]
+        _ = card["name"], card["version"], card["dim"], card["page"], card["text"], [card["files"][f] for f in MODEL_FILES]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{file} is not the card of a bundle ({error}); copy the bundle again") from error
+    if known != FORMAT:
+        raise BundleError(f"{file} is of format {known}, this program reads format {FORMAT}; install a matching version")
+    return card
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BundleError(f"the bundle lacks {path.name} in {path.parent}; copy the bundle again")
+    seen = file_sha256(path)
+    if seen != expected:
+        raise BundleError(
+            f"{path} is damaged: its SHA-256 is {seen[:12]}…, its card says {expected[:12]}…; copy the bundle again"
+        )
+
+
+def _session(path: Path) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(f"{path} cannot be run by ONNX Runtime {onnxruntime.__version__}: {error}") from error
+
+
+def _unit(rows: NDArray[Any]) -> Vectors:
+    wide = np.asarray(rows, dtype=np.float64)
+    return (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
