@@ -56,3 +56,27 @@ class BadVector(GalleryError):
     """A vector has the wrong length, is not finite, or is zero."""
 
     kind = "bad_vector"
+
+
+class UnknownCase(GalleryError):
+    """No case of that id is in the gallery, or it was deleted."""
+
+    kind = "unknown_case"
+
+
+class BadCase(GalleryError):
+    """A case holds a value that cannot be kept, such as an empty id or an age that is not a number."""
+
+    kind = "bad_case"
+
+
+class BadSearch(GalleryError):
+    """A search was asked for in a way that cannot be answered: k, a filter, or the list of patients to leave out."""
+
+    kind = "bad_search"
+
+
+class GalleryBusy(GalleryError):
+    """Another process is writing to the gallery and did not finish in time."""
+
+    kind = "gallery_busy"

@@ -92,7 +92,7 @@ class PageCnn(nn.Module):
 
 def _vit(width: int, depth: int, heads: int, **options: Any) -> VisionTransformer:
     drop_path = options.get("drop_path_rate", 0.0)
-    return VisionTransformer(
+    tower = VisionTransformer(
         img_size=CANONICAL.shape,
         patch_size=STRIDE[1],
         in_chans=1,
@@ -106,6 +106,8 @@ def _vit(width: int, depth: int, heads: int, **options: Any) -> VisionTransforme
         patch_drop_rate=options.get("patch_drop_rate", 0.0),
         embed_layer=PageStem,  # type: ignore[arg-type]  # timm asks for its own class and uses only what PageStem has
     )
+    tower.default_cfg = {}  # type: ignore[assignment]  # open_clip looks for a pooling size there
+    return tower
 
 
 @timm.models.register_model

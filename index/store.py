@@ -1,0 +1,136 @@
+"""What is written into ``cases.db`` and counted from it; each change is one transaction and one generation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import records, schema
+from index.case import Case
+from index.connection import DATABASE, transaction
+from index.errors import DuplicateCase, GalleryExists
+
+
+def create_database(folder: Path, meta: schema.Meta) -> None:
+    """Make ``cases.db`` under a temporary name and rename it, so that no half-made gallery is ever found.
+
+    Raises:
+        GalleryExists: when the folder holds one already.
+    """
+    database = folder / DATABASE
+    if database.exists():
+        raise GalleryExists(f"{folder}: a gallery is there already; open it, or choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f"{DATABASE}.new"
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+        schema.create_tables(connection, meta)
+    unfinished.replace(database)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable; only POSIX systems need it and can do it."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def generation(connection: sqlite3.Connection) -> int:
+    """The number that each change raises by one."""
+    return connection.execute("SELECT generation FROM state").fetchone()[0]
+
+
+def add_cases(
+    connection: sqlite3.Connection, folder: Path, cases: Sequence[Case], vectors: NDArray[np.float32]
+) -> int:
+    """Add cases with their vectors ``[n, dim]`` in one transaction; the new generation.
+
+    Raises:
+        DuplicateCase: when an id is given twice, is in the gallery, or was in it and deleted. Nothing is added then.
+    """
+    with transaction(connection):
+        _refuse_used_ids(connection, folder, cases)
+        for case, vector in zip(cases, vectors, strict=True):
+            _insert(connection, case, vector.astype("<f4").tobytes())
+        return _raise_generation(connection) if cases else generation(connection)
+
+
+def delete_cases(connection: sqlite3.Connection, folder: Path, case_ids: Sequence[str]) -> int:
+    """Delete cases with all that belongs to them in one transaction; the new generation.
+
+    Raises:
+        UnknownCase: when an id is not in the gallery. Nothing is deleted then.
+    """
+    with transaction(connection):
+        numbers = [(number,) for number in records.known_numbers(connection, folder, case_ids)]
+        for table in ("statements", "vectors", "attachments", "cases"):
+            connection.executemany(f"DELETE FROM {table} WHERE number = ?", numbers)  # noqa: S608
+        retired = [(records.id_digest(case_id),) for case_id in case_ids]
+        connection.executemany("INSERT OR IGNORE INTO retired VALUES (?)", retired)
+        return _raise_generation(connection) if numbers else generation(connection)
+
+
+def count_cases(connection: sqlite3.Connection) -> int:
+    """How many cases there are."""
+    return connection.execute("SELECT count(*) FROM cases").fetchone()[0]
+
+
+def count_patients(connection: sqlite3.Connection) -> int:
+    """How many different patient keys there are."""
+    return connection.execute("SELECT count(DISTINCT patient_key) FROM cases").fetchone()[0]
+
+
+def statement_counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many cases have each statement, the most frequent first."""
+    found = connection.execute("SELECT code, count(DISTINCT number) FROM statements GROUP BY code")
+    return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
+
+def patient_numbers(connection: sqlite3.Connection, patient_key: str) -> list[int]:
+    """The numbers of a patient's cases, by date and then by id."""
+    sql = "SELECT number FROM cases WHERE patient_key = ? ORDER BY recorded IS NULL, recorded, case_id"
+    return [number for (number,) in connection.execute(sql, (patient_key,))]
+
+
+def _refuse_used_ids(connection: sqlite3.Connection, folder: Path, cases: Sequence[Case]) -> None:
+    ids = [case.case_id for case in cases]
+    for case_id, count in Counter(ids).items():
+        if count > 1:
+            raise DuplicateCase(f"{folder}: the id {case_id!r} was given to {count} cases; each needs its own")
+    for case_id in records.numbers_of(connection, ids):
+        raise DuplicateCase(f"{folder}: a case {case_id!r} is in the gallery already; delete it or give another id")
+    for case_id in ids:
+        gone = (records.id_digest(case_id),)
+        if connection.execute("SELECT 1 FROM retired WHERE case_id_sha256 = ?", gone).fetchone():
+            raise DuplicateCase(f"{folder}: the id {case_id!r} was deleted and is never used again; give another id")
+
+
+def _insert(connection: sqlite3.Connection, case: Case, vector: bytes) -> None:
+    columns, statements = records.columns_of(case), records.statements_of(case)
+    sha256 = records.digest(columns, statements, (case.waveform, case.page))
+    names, marks = ", ".join(records.COLUMNS), ", ".join("?" * len(records.COLUMNS))
+    sql = f"INSERT INTO cases ({names}, sha256) VALUES ({marks}, ?)"  # noqa: S608
+    number = connection.execute(sql, (*columns, sha256)).lastrowid
+    rows = [(number, position, code, value) for position, (code, value) in enumerate(statements)]
+    connection.executemany("INSERT INTO statements (number, position, code, likelihood) VALUES (?, ?, ?, ?)", rows)
+    connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (number, vector, hashlib.sha256(vector).digest()))
+    if case.waveform is not None or case.page is not None:
+        connection.execute("INSERT INTO attachments VALUES (?, ?, ?)", (number, case.waveform, case.page))
+
+
+def _raise_generation(connection: sqlite3.Connection) -> int:
+    connection.execute("UPDATE state SET generation = generation + 1")
+    return generation(connection)

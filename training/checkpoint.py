@@ -1,0 +1,83 @@
+"""The state of a run on disk: always whole, never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retrieval.errors import BadArgument
+from training.recipe import Recipe
+
+STATE = "state.pt"
+RECIPE = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run stands: the next step to take is ``step`` of ``epoch`` of ``stage``, all counted from 0."""
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+
+
+def save_state(folder: Path, place: Place, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write everything that the next step depends on, under a temporary name first."""
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    state = {
+        "place": asdict(place),
+        "model": {name: value for name, value in model.state_dict().items() if name not in frozen},
+        "optimizer": optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+    }
+    write_whole(folder / STATE, state)
+
+
+def write_whole(path: Path, state: dict[str, Any]) -> None:
+    """Save with torch, fsync and rename, so that a killed process leaves the old file or the new one."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as out:
+        torch.save(state, out)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """The saved state, or ``None`` where none was saved."""
+    path = folder / STATE
+    return torch.load(path, weights_only=True, map_location="cpu") if path.is_file() else None
+
+
+def load_trained(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Fill a model with the saved tensors; only frozen ones may be absent.
+
+    Raises:
+        BadArgument: when the state belongs to another model.
+    """
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    lost = [name for name in missing if name not in frozen and "position_ids" not in name]
+    if lost or unexpected:
+        raise BadArgument(f"the saved state is of another model: {(lost + list(unexpected))[0]} does not fit; start anew")
+
+
+def pin_recipe(folder: Path, recipe: Recipe) -> None:
+    """Keep the recipe beside the state, and refuse to go on with another one.
+
+    Raises:
+        BadArgument: when the folder belongs to a run of a different recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Threads and workers change how fast a run goes, not what is computed from which page.
+    loose = ("threads", "workers", "checkpoint_minutes")
+    content = json.dumps({k: v for k, v in asdict(recipe).items() if k not in loose}, indent=1, sort_keys=True)
+    file = folder / RECIPE
+    if file.is_file() and file.read_text(encoding="utf-8") != content:
+        raise BadArgument(f"{folder} holds a run of another recipe; choose another --out, or remove the folder")
+    file.write_text(content, encoding="utf-8")

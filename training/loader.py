@@ -1,0 +1,95 @@
+"""Batches of freshly drawn pages. Every draw depends on seed, stage, epoch and place alone, so that a run resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from retrieval.corpora.ptbxl import RATE
+from retrieval.ecg.page import PAPER
+from training.augment import Variation, varied_page, vary_signal
+from training.cases import TrainingCase
+from training.heads import DECODED_SAMPLES, plotted
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pages of ink ``[n, 1, 256, 512]`` 0 to 1, the signal behind them ``[n, 12, 992]`` in mV, what of it is shown and
+    known (bool), which case each is ``[n]``, and which of its texts was drawn ``[n]``."""
+
+    ink: torch.Tensor
+    signal: torch.Tensor
+    shown: torch.Tensor
+    known: torch.Tensor
+    case: torch.Tensor
+    text: torch.Tensor
+
+
+class PageDataset(Dataset[tuple[np.ndarray, ...]]):
+    """The pages of one epoch, each drawn when it is asked for."""
+
+    def __init__(self, cases: Sequence[TrainingCase], order: np.ndarray, key: tuple[int, ...], strength: float) -> None:
+        self.cases = cases
+        self.order = order
+        self.key = key
+        self.variation = Variation(strength)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
+        index = int(self.order[place])
+        case = self.cases[index]
+        rng = np.random.default_rng([*self.key, place])
+        varied = vary_signal(case.signal, RATE, rng, self.variation.strength)
+        page, layout = varied_page(varied, RATE, rng, self.variation)
+        signal, known = _decoder_target(case.signal, varied.shape[1])
+        shown = plotted(layout, varied.shape[1]).numpy()
+        # Half of the time the report as it was written, else one of the other wordings.
+        text = 0 if len(case.texts) < 2 or rng.random() < 0.5 else int(rng.integers(1, len(case.texts)))
+        ink = ((PAPER - page.astype(np.float32)) / PAPER)[None]
+        return ink, signal, shown, known, np.int64(index), np.int64(text)
+
+
+def _decoder_target(signal: np.ndarray, shown: int) -> tuple[np.ndarray, np.ndarray]:
+    """The last ``shown`` samples before the page was varied, padded to the decoder's length, and where they are."""
+    clean = signal[:, signal.shape[1] - shown :]
+    target = np.zeros((len(signal), DECODED_SAMPLES), np.float32)
+    target[:, :shown] = clean - np.median(clean, axis=1, keepdims=True)
+    known = np.zeros(target.shape, bool)
+    known[:, :shown] = True
+    return target, known
+
+
+def epoch_order(sizes: Sequence[tuple[int, int]], seed: Sequence[int], batch: int) -> np.ndarray:
+    """A shuffled order of case indices, whole batches only.
+
+    Args:
+        sizes: for each corpus its number of cases and how often each is seen.
+        seed: of the shuffle.
+        batch: pages per step.
+    """
+    parts, start = [], 0
+    for count, repeat in sizes:
+        parts.append(np.tile(np.arange(start, start + count), repeat))
+        start += count
+    order = np.random.default_rng(list(seed)).permutation(np.concatenate(parts))
+    return order[: max(1, len(order) // batch) * batch]
+
+
+def batches(dataset: PageDataset, batch: int, first: int, workers: int) -> Iterator[Batch]:
+    """Batches from number ``first`` on, drawn by ``workers`` processes ahead of the training."""
+    places = [list(range(i, min(i + batch, len(dataset)))) for i in range(first * batch, len(dataset), batch)]
+    loader = DataLoader(dataset, batch_sampler=places, num_workers=workers, worker_init_fn=_one_thread)
+    for parts in loader:
+        yield Batch(*parts)
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

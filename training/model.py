@@ -1,0 +1,77 @@
+"""What is trained: open_clip's two-tower model, and the heads that share its image tower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
+from torch import nn
+
+import training.image_tower  # noqa: F401  # registers our towers with timm
+from retrieval.ecg.page import CANONICAL
+from training.cases import TARGETS
+from training.heads import SignalDecoder, StatementHead
+from training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PageOutput:
+    """What the image side answers for a batch: unit ``embedding`` ``[n, dim]``, ``tokens`` ``[n, tokens, width]``."""
+
+    embedding: torch.Tensor
+    tokens: torch.Tensor
+
+
+class NearBeatModel(nn.Module):
+    """The towers (``clip``, an open_clip ``CustomTextCLIP``), the statement head and the signal decoder."""
+
+    def __init__(self, recipe: Recipe, text_folder: Path) -> None:
+        super().__init__()
+        self.clip = build_clip(recipe, text_folder)
+        self.statements = StatementHead(recipe.dim, len(TARGETS))
+        self.decoder = SignalDecoder(self.clip.visual.trunk.num_features)
+
+    def pages(self, ink: torch.Tensor) -> PageOutput:
+        """Embed pages ``[n, 1, 256, 512]`` of ink, 0 to 1."""
+        visual = self.clip.visual
+        tokens = visual.trunk.forward_features(ink)
+        embedding = visual.head(visual.trunk.forward_head(tokens, pre_logits=True))
+        return PageOutput(F.normalize(embedding.float(), dim=-1), tokens)
+
+    def texts(self, features: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings ``[n, dim]`` of the frozen trunk's answers ``[n, width]``."""
+        return F.normalize(self.clip.text.proj(features).float(), dim=-1)
+
+
+def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
+    """The two towers as open_clip builds them from their names."""
+    vision = CLIPVisionCfg(
+        timm_model_name=recipe.image.name,
+        timm_pool="avg",
+        timm_proj="linear",
+        timm_drop_path=recipe.image.drop_path,
+        image_size=CANONICAL.shape,
+    )
+    text = CLIPTextCfg(
+        hf_model_name=str(text_folder),
+        hf_proj_type=recipe.text.projection,
+        hf_pooler_type=recipe.text.pooler,
+        hf_model_pretrained=True,
+    )
+    clip = CustomTextCLIP(recipe.dim, vision, text)
+    clip.text.lock(recipe.text.unlocked_layers)
+    if not recipe.text.unlocked_layers:
+        clip.text.transformer.eval()
+    return clip
+
+
+def parameter_groups(model: NearBeatModel, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay towards zero; biases, norms, positions and the temperature do not."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    plain = [p for name, p in trained if p.ndim < 2 or name.endswith(("pos_embed", "decoder.lead", "decoder.bin"))]
+    known = {id(p) for p in plain}
+    matrices = [p for _, p in trained if id(p) not in known]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]

