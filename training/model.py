@@ -53,6 +53,7 @@ def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
         timm_pool="avg",
         timm_proj="linear",
         timm_drop_path=recipe.image.drop_path,
+        patch_dropout=recipe.image.patch_drop,
         image_size=CANONICAL.shape,
     )
     text = CLIPTextCfg(

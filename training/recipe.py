@@ -24,10 +24,13 @@ class ImageTower:
     Args:
         name: a timm model that takes ``[n, 1, 256, 512]``; ours are ``nearbeat_vit_tiny`` and ``nearbeat_vit_small``.
         drop_path: stochastic depth.
+        patch_drop: share of the tokens left out in training: less to compute, and the rest must suffice
+            (Li et al., Scaling Language-Image Pre-training via Masking, 2023).
     """
 
     name: str = "nearbeat_vit_tiny"
     drop_path: float = 0.05
+    patch_drop: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Spoil a clean page as a scanner or a telephone's camera does, by a seed, with the transform of every pixel known."""
+"""Spoil a clean page as a scanner or a telephone does, by a seed, with the transform of every pixel known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUALITY = {1: (80, 95), 2: (55, 85), 3: (30, 65)}
 
 @dataclass(frozen=True)
 class Spoiled:
-    """``pixels`` uint8 RGB, and ``matrix`` ``[3, 3]`` that takes a pixel ``(x, y, 1)`` of the clean page to its place."""
+    """``pixels`` uint8 RGB, and ``matrix`` ``[3, 3]`` from the clean page's pixels ``(x, y, 1)`` to its own."""
 
     pixels: Rgb
     matrix: Matrix
@@ -37,7 +37,7 @@ def spoil(rgb: Rgb, rng: np.random.Generator, kind: Kind = "photo", strength: in
     Args:
         rgb: a clean page.
         rng: the only source of chance.
-        kind: ``"scan"`` (skew, toner, noise, JPEG) or ``"photo"`` (perspective, desk, shadow, glare, blur, cast, JPEG).
+        kind: ``"scan"`` (skew, toner, noise, JPEG) or ``"photo"`` (perspective, desk, shadow, glare, blur, JPEG).
         strength: 1, 2 or 3.
 
     Raises:
@@ -66,7 +66,7 @@ def _as_scan(rgb: Rgb, rng: np.random.Generator, strength: int) -> Spoiled:
     page = 255 - (255 - page) * np.float32(rng.uniform(1 - 0.13 * strength, 1.05))
     page += _noise(rng, page.shape[:2], 1.5 * strength)[:, :, None]
     page = cv2.GaussianBlur(page, (0, 0), 0.25 + 0.2 * strength * float(rng.random()))
-    return Spoiled(_jpeg(page, rng, strength), matrix)
+    return Spoiled(_jpeg(np.asarray(page, np.float32), rng, strength), matrix)
 
 
 def _as_photo(rgb: Rgb, rng: np.random.Generator, strength: int) -> Spoiled:
@@ -78,7 +78,7 @@ def _as_photo(rgb: Rgb, rng: np.random.Generator, strength: int) -> Spoiled:
     picture = page.astype(np.float32) + _desk(rng, size) * (1 - share)
     picture *= _light(rng, size, strength)[:, :, None]
     picture *= 1 + (rng.uniform(-1, 1, 3).astype(np.float32) * np.float32(0.06 * strength))
-    picture = _glare(picture, rng, strength)
+    picture = _glare(np.asarray(picture, np.float32), rng, strength)
     picture = cv2.GaussianBlur(picture, (0, 0), 0.3 + 0.3 * strength * float(rng.random()))
     picture += _noise(rng, (size[1], size[0]), 2.0 * strength)[:, :, None]
     return Spoiled(_jpeg(picture, rng, strength), matrix)
@@ -127,7 +127,9 @@ def _light(rng: np.random.Generator, size: tuple[int, int], strength: int) -> Pl
     if rng.random() < 0.3 * strength:
         y, x = np.mgrid[0 : size[1], 0 : size[0]].astype(np.float32)
         heading = rng.uniform(0, 2 * np.pi)
-        at = (x / size[0] - rng.uniform(0.2, 0.8)) * np.cos(heading) + (y / size[1] - rng.uniform(0.2, 0.8)) * np.sin(heading)
+        at = (x / size[0] - rng.uniform(0.2, 0.8)) * np.cos(heading) + (y / size[1] - rng.uniform(0.2, 0.8)) * np.sin(
+            heading
+        )
         depth = np.float32(rng.uniform(0.1, 0.15 * strength + 0.05))
         light = light * (1 - depth / (1 + np.exp(-at * np.float32(rng.uniform(15, 60)))))
     return light.astype(np.float32)
@@ -146,7 +148,9 @@ def _glare(picture: Plane, rng: np.random.Generator, strength: int) -> Plane:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], spread: float) -> Plane:
-    return (rng.standard_normal(shape, dtype=np.float32) * np.float32(spread * rng.uniform(0.3, 1.0))).astype(np.float32)
+    return (rng.standard_normal(shape, dtype=np.float32) * np.float32(spread * rng.uniform(0.3, 1.0))).astype(
+        np.float32
+    )
 
 
 def _jpeg(picture: Plane, rng: np.random.Generator, strength: int) -> Rgb:

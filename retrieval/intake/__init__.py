@@ -1,0 +1,71 @@
+"""Any file that holds an ECG -> its canonical page, with what was found and how certain that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieval.intake.result import Intake, IntakeReport
+
+__all__ = ["Intake", "IntakeReport", "read"]
+
+
+def read(path: str | Path) -> Intake:
+    """Read a file: WFDB, DICOM waveform, PNG, JPEG, BMP, WebP, TIFF or PDF.
+
+    Args:
+        path: the file; of a WFDB record its ``.hea``, its ``.dat`` or the bare stem.
+
+    Raises:
+        BadInput: one of its children, for what the user can mend: ``FileMissing``, ``EmptyFile``,
+            ``UnsupportedFormat``, ``DamagedFile``, ``TooLarge``, ``EncryptedFile``, ``NoWaveform``,
+            ``CompanionMissing``, ``LeadsMissing``, ``BadSignal``, ``NotAnEcg``.
+    """
+    # The readers import cv2, wfdb or pydicom; nobody pays for those by importing this package.
+    from retrieval.intake.sniff import sniff
+
+    file = Path(path)
+    kind = sniff(file)
+    if kind in {"wfdb", "dicom_waveform"}:
+        return _read_recording(file, kind)
+    if kind == "pdf":
+        return _read_pdf(file)
+    from retrieval.intake.image_reader import read_image
+    from retrieval.intake.page import read_page
+
+    page, report, warnings = read_page(read_image(file))
+    return Intake(str(path), kind, page, None, warnings, report)
+
+
+def _read_recording(file: Path, kind: str) -> Intake:
+    from retrieval.ecg.page import canonical_page
+    from retrieval.ecg.recording import check
+
+    if kind == "wfdb":
+        from retrieval.intake.wfdb_reader import read_wfdb
+
+        recording = read_wfdb(file)
+    else:
+        from retrieval.intake.dicom_reader import read_dicom
+
+        recording = read_dicom(file)
+    warnings = check(recording)
+    return Intake(str(file), kind, canonical_page(recording), recording, warnings)
+
+
+def _read_pdf(file: Path) -> Intake:
+    """The first page on which an ECG is found; the last page's reason where there is none."""
+    from retrieval.errors import NotAnEcg
+    from retrieval.intake.page import read_page
+    from retrieval.intake.pdf_reader import render_pages
+
+    refusal = NotAnEcg(f"'{file.name}' has no page that could be read")
+    for number, (rgb, _) in enumerate(render_pages(file), start=1):
+        try:
+            page, report, warnings = read_page(rgb)
+        except NotAnEcg as error:
+            refusal = NotAnEcg(f"page {number} of '{file.name}': {error}")
+            continue
+        if number > 1:
+            warnings = (*warnings, f"the ECG was found on page {number}; later pages were not looked at")
+        return Intake(str(file), "pdf", page, None, warnings, report)
+    raise refusal

@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from retrieval.ecg.simulator.conditions import CONDITIONS, DEFAULT_PR, DEFAULT_RATE, TABLE, Condition, Range
+from retrieval.ecg.simulator.condition import DEFAULT_PR, DEFAULT_RATE, Condition, Range
+from retrieval.ecg.simulator.conditions import CONDITIONS, TABLE
 from retrieval.errors import BadArgument
 
 JOIN = "+"

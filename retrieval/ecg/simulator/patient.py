@@ -9,7 +9,7 @@ import numpy as np
 
 from retrieval.ecg.recording import Sex
 from retrieval.ecg.simulator.beat import BeatKernels, atrial, dense, fit_qrs, recovery, rows
-from retrieval.ecg.simulator.conditions import DEFAULT_AXIS, Condition, Range
+from retrieval.ecg.simulator.condition import DEFAULT_AXIS, Condition, Range
 from retrieval.ecg.simulator.criteria import CRITERIA, measure
 from retrieval.ecg.simulator.dipole import DOWER, Array, X, frontal_axis, rotation, turned
 from retrieval.ecg.simulator.shapes import SHAPES, Shape, Vector

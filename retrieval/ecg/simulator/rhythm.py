@@ -144,7 +144,10 @@ def mobitz(timing: Timing, rng: np.random.Generator) -> Timeline:
 
 def complete_block(timing: Timing, rng: np.random.Generator) -> Timeline:
     """Atria at 65 to 105 a minute, ventricles at their own slow rate, neither heeding the other."""
-    p = _onsets(timing, 60 / rng.uniform(65, 105), 0.02, rng)
+    ratio = rng.uniform(65, 105) / timing.rate
+    # Near a whole ratio the two would march in step and look conducted.
+    ratio = np.floor(ratio) + 0.2 + 0.6 * (ratio % 1)
+    p = _onsets(timing, timing.rr / ratio, 0.02, rng)
     qrs = _onsets(timing, timing.rr, 0.0, rng)
     return Timeline(qrs, np.zeros(len(qrs), bool), p, np.zeros(len(p), bool))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieval.ecg.recording import Recording, from_independent
 from retrieval.ecg.simulator.beat import BeatKernels
-from retrieval.ecg.simulator.conditions import Condition
+from retrieval.ecg.simulator.condition import Condition
 from retrieval.ecg.simulator.dipole import CENTRE, Array, X, plateaus, render
 from retrieval.ecg.simulator.mix import condition_named, draw_condition
 from retrieval.ecg.simulator.noise import draw_level

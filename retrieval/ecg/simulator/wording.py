@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from retrieval.ecg.simulator.conditions import Remark
+from retrieval.ecg.simulator.condition import Remark
 from retrieval.ecg.statements import STATEMENTS, phrases, sentence
 
 AXIS_SHARE, RATE_SHARE, REMARK_SHARE = 0.75, 0.3, 0.7

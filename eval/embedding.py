@@ -1,0 +1,159 @@
+"""Pages to vectors, each page drawn once for all systems, with a cache per bundle.
+
+A cache belongs to one bundle (sha256), one list of ECGs and one way of drawing a page (a fingerprint of drawn
+pixels); when any of them differs it is made anew. It is a plain npz without pickled objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.baselines import SHRINK, shrink
+from eval.split import Corpus
+from index.errors import NearBeatError
+from retrieval.corpora.ptbxl import PtbXlRow
+from retrieval.ecg.page import CANONICAL, canonical_page
+from retrieval.errors import CorpusError
+from retrieval.towers.bundle import Bundle
+
+__all__ = ["Embedded", "Progress", "embed_pages"]
+
+BLOCK = 64
+Pages = NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What one encoder made of the ECGs that could be drawn.
+
+    Args:
+        ids: ``[n]`` ``ecg_id``.
+        vectors: ``[n, dim]``.
+    """
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.generic]
+
+    def of(self, ids: Sequence[int]) -> NDArray[np.generic]:
+        """The rows of these ECGs, in that order."""
+        place = {int(ecg_id): i for i, ecg_id in enumerate(self.ids)}
+        return self.vectors[[place[ecg_id] for ecg_id in ids]]
+
+
+@dataclass(frozen=True)
+class _Job:
+    key: str
+    path: Path | None
+    encode: Callable[[Pages], NDArray[np.generic]]
+
+
+def embed_pages(
+    corpus: Corpus, rows: Sequence[PtbXlRow], towers: Sequence[Bundle], cache: Path | None, progress: Progress
+) -> tuple[list[Embedded], Embedded]:
+    """Vectors of every tower for the clean canonical page of each row, and the shrunken pixels of the pages.
+
+    Args:
+        corpus: to read the recordings from.
+        rows: the ECGs; those that cannot be read are missing in the result.
+        towers: the encoders.
+        cache: folder of the cached vectors, or None to keep none.
+        progress: is told (done, all) pages.
+
+    Raises:
+        CorpusError: when not one of the ECGs can be drawn.
+    """
+    # Bound as a default: a closure over the loop variable would leave every job with the last tower.
+    jobs = [_Job(t.sha256, _path(cache, t.sha256), lambda p, t=t: t.encode_pages(list(p))) for t in towers]
+    jobs.append(_Job(f"pixels/{SHRINK}", _path(cache, "pixels"), shrink))
+    asked = np.array([row.ecg_id for row in rows], dtype=np.int64)
+    fingerprint = _fingerprint(corpus, rows)
+    done = {job.key: _load(job, asked, fingerprint) for job in jobs}
+    open_jobs = [job for job in jobs if done[job.key] is None]
+    if open_jobs:
+        made = _run(corpus, rows, open_jobs, progress)
+        for job, embedded in zip(open_jobs, made, strict=True):
+            _save(job, embedded, asked, fingerprint)
+            done[job.key] = embedded
+    found = [embedded for job in jobs if (embedded := done[job.key]) is not None]
+    return found[:-1], found[-1]
+
+
+def _run(corpus: Corpus, rows: Sequence[PtbXlRow], jobs: Sequence[_Job], progress: Progress) -> list[Embedded]:
+    ids: list[int] = []
+    parts: list[list[NDArray[np.generic]]] = [[] for _ in jobs]
+    for begin in range(0, len(rows), BLOCK):
+        drawn = list(_draw(corpus, rows[begin : begin + BLOCK]))
+        if drawn:
+            pages = np.stack([page for _, page in drawn])
+            ids += [ecg_id for ecg_id, _ in drawn]
+            for job, part in zip(jobs, parts, strict=True):
+                part.append(job.encode(pages))
+        progress(min(begin + BLOCK, len(rows)), len(rows))
+    if not ids:
+        raise CorpusError(f"none of the {len(rows)} ECGs could be read; check the files under records100/")
+    return [Embedded(np.array(ids, dtype=np.int64), np.concatenate(part)) for part in parts]
+
+
+def _draw(corpus: Corpus, rows: Sequence[PtbXlRow]) -> Iterator[tuple[int, Pages]]:
+    for row in rows:
+        try:
+            page = canonical_page(corpus.recording(row))
+        except NearBeatError:
+            continue  # Counted by its absence, and listed in results.json.
+        yield row.ecg_id, page.pixels
+
+
+def _fingerprint(corpus: Corpus, rows: Sequence[PtbXlRow], number: int = 2) -> str:
+    """Of the first pages that can be drawn: another way of drawing gives another one."""
+    digest = hashlib.sha256(f"{CANONICAL}".encode())
+    found = 0
+    for row in rows:
+        for ecg_id, page in _draw(corpus, [row]):
+            digest.update(f"{ecg_id}".encode() + page.tobytes())
+            found += 1
+        if found == number:
+            break
+    return digest.hexdigest()
+
+
+def _path(cache: Path | None, key: str) -> Path | None:
+    return None if cache is None else cache / f"vectors-{key[:16]}.npz"
+
+
+def _load(job: _Job, asked: NDArray[np.int64], fingerprint: str) -> Embedded | None:
+    if job.path is None or not job.path.is_file():
+        return None
+    try:
+        with job.path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            same = str(stored["key"]) == job.key and str(stored["pages"]) == fingerprint
+            if not same or not np.array_equal(stored["asked"], asked):
+                return None
+            return Embedded(stored["ids"], stored["vectors"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None  # A damaged cache is no loss: it is made anew.
+
+
+def _save(job: _Job, embedded: Embedded, asked: NDArray[np.int64], fingerprint: str) -> None:
+    if job.path is None:
+        return
+    job.path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = job.path.with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        np.savez(
+            file,
+            key=np.array(job.key),
+            pages=np.array(fingerprint),
+            asked=asked,
+            ids=embedded.ids,
+            vectors=embedded.vectors,
+        )
+    unfinished.replace(job.path)

@@ -1,0 +1,1 @@
+"""The figures of the protocol on plain arrays."""

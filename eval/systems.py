@@ -1,0 +1,65 @@
+"""What is compared: anything that gives each page a vector, and perhaps each sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.scoring import Floats, cosine
+
+__all__ = ["CHANCE", "CHECKED", "ORACLE", "PIXELS", "UNTRAINED", "Encoder", "System", "chance"]
+
+Vectors = NDArray[np.floating]
+Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
+
+CHECKED = "bundle"
+UNTRAINED = "untrained"
+PIXELS = "pixels"
+CHANCE = "chance"
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True)
+class System:
+    """One way of placing pages, all vectors unit rows.
+
+    Args:
+        name: as printed.
+        gallery: ``[g, dim]`` pages of folds 1 to 8.
+        validation: ``[v, dim]`` pages of fold 9.
+        queries: ``[q, dim]`` pages of fold 10.
+        encode_texts: sentences to ``[n, dim]``; None for a system that reads pages only.
+    """
+
+    name: str
+    gallery: Vectors
+    validation: Vectors
+    queries: Vectors
+    encode_texts: Encoder | None = None
+
+    def scores(self) -> Floats:
+        """Fold 10 against the gallery, ``[q, g]``."""
+        return cosine(self.queries, self.gallery)
+
+    def validation_scores(self) -> Floats:
+        """Fold 9 against the gallery, ``[v, g]``."""
+        return cosine(self.validation, self.gallery)
+
+    def text_vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """``[n, dim]``, each distinct text encoded once so that equal texts tie; None without a tower."""
+        if self.encode_texts is None:
+            return None
+        distinct, place = np.unique(np.array(list(texts), dtype=np.str_), return_inverse=True)
+        return np.asarray(self.encode_texts([str(text) for text in distinct]))[place.ravel()]
+
+
+def chance(gallery: int, validation: int, queries: int) -> System:
+    """The system that tells nothing: all scores are equal, and the measures give a tie its expected value."""
+
+    def nothing(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.zeros((len(texts), 1), dtype=np.float32)
+
+    return System(CHANCE, np.zeros((gallery, 1)), np.zeros((validation, 1)), np.zeros((queries, 1)), nothing)

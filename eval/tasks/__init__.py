@@ -1,0 +1,1 @@
+"""The tasks of the protocol, one module each."""

@@ -1,0 +1,153 @@
+"""What a search answers with: the query as it was read, and the nearest cases as evidence.
+
+``Answer.as_json`` is the documented form ``nearbeat.answer/1`` (docs/json.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import Case
+from retrieval.ecg.page import CanonicalPage
+from retrieval.ecg.recording import Recording
+from retrieval.errors import NearBeatError
+
+SCHEMA = "nearbeat.answer/1"
+SIMULATED = "simulated"
+"""The source of a case that a program made and no patient has."""
+
+NOTICE = "Research software, not a diagnosis: the cases below are evidence to read, not a verdict."
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked, as it was understood.
+
+    ``file`` is the path as given, ``None`` for a sentence or an object in memory; ``kind`` the reader that took it
+    (``"text"`` for a sentence). ``page`` is what the image tower saw; ``recording`` exists where the file held
+    samples; ``vector`` is the tower's answer, float32 ``[dim]`` of length 1.
+    """
+
+    file: str | None
+    kind: str
+    warnings: tuple[str, ...] = ()
+    text: str | None = None
+    page: CanonicalPage | None = field(default=None, compare=False, repr=False)
+    recording: Recording | None = field(default=None, compare=False, repr=False)
+    vector: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class GalleryRef:
+    """The gallery that answered, at the generation it had then."""
+
+    path: str
+    generation: int
+    cases: int
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """The bundle whose towers made the vectors."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One neighbour: its place, the cosine similarity to the query, and the case itself."""
+
+    rank: int
+    score: float
+    case: Case
+
+    @property
+    def case_id(self) -> str:
+        """The case's id in its gallery."""
+        return self.case.case_id
+
+    @property
+    def report(self) -> str:
+        """The report that was written for the case."""
+        return self.case.report
+
+    @property
+    def statements(self) -> Mapping[str, float | None]:
+        """Statement code to likelihood in per cent; ``None`` where it is present and the certainty was not given."""
+        return self.case.statements
+
+    @property
+    def source(self) -> str:
+        """Where the case comes from."""
+        return self.case.source
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a program made the case."""
+        return self.case.source.lower().startswith(SIMULATED)
+
+    def as_json(self) -> dict[str, Any]:
+        """The hit as an object of the schema."""
+        return {"rank": self.rank, **_case_json(self.case, self.score)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The nearest cases of one query, best first; the same patient's own ECGs stand apart in ``earlier``."""
+
+    query: Query
+    gallery: GalleryRef
+    model: ModelRef
+    hits: tuple[Hit, ...]
+    exact: bool = True
+    earlier: tuple[Case, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as an object of ``nearbeat.answer/1``."""
+        query: dict[str, Any] = {
+            "file": self.query.file,
+            "kind": self.query.kind,
+            "warnings": list(self.query.warnings),
+        }
+        if self.query.text is not None:
+            query["text"] = self.query.text
+        answer: dict[str, Any] = {
+            "schema": SCHEMA,
+            "query": query,
+            "gallery": {
+                "path": self.gallery.path,
+                "generation": self.gallery.generation,
+                "cases": self.gallery.cases,
+            },
+            "model": {"name": self.model.name, "sha256": self.model.sha256},
+            "exact": self.exact,
+            "hits": [hit.as_json() for hit in self.hits],
+        }
+        if self.earlier:
+            answer["earlier"] = [_case_json(case) for case in self.earlier]
+        return answer
+
+
+def refusal_json(file: str | None, error: NearBeatError) -> dict[str, Any]:
+    """A file that could not be used, as an object of the schema."""
+    return {"query": {"file": file}, "error": {"kind": error.kind, "message": str(error)}}
+
+
+def _case_json(case: Case, score: float | None = None) -> dict[str, Any]:
+    scored = {} if score is None else {"score": score}
+    return {
+        "case_id": case.case_id,
+        **scored,
+        "report": case.report,
+        "statements": dict(case.statements),
+        "source": case.source,
+        "age": case.age,
+        "sex": case.sex,
+    }

@@ -1,0 +1,50 @@
+"""Options that commands share, and the opening of a gallery with a word about what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.app.console import progress_bar, say
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine
+    from retrieval.towers.bundle import Bundle
+
+GalleryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--gallery", "-g", help="Folder of the gallery; without it, the embedded default of SIMULATED cases."
+    ),
+]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="Folder of a model bundle; without it, the one that is shipped.")
+]
+NeighboursOption = Annotated[int, typer.Option("-k", "--neighbours", min=1, help="How many cases to show.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.md), one object a line.")]
+
+
+def open_engine(gallery: Path | None, bundle: Path | None) -> Engine:
+    """Open the gallery that was named, or the default, which is built on first use."""
+    from retrieval.engine import load_towers, open_gallery
+
+    towers = load_towers(bundle)
+    if gallery is None:
+        gallery = _default(towers)
+    engine = open_gallery(gallery, towers)
+    for notice in engine.gallery.notices:
+        say(f"nearbeat: {notice}")
+    return engine
+
+
+def _default(towers: Bundle) -> Path:
+    from retrieval.galleries import DEFAULT_CASES, default_gallery, default_path
+
+    path = default_path(towers.sha256)
+    say(f"No --gallery given: searching {DEFAULT_CASES} SIMULATED cases, made by a program, of no patient ({path}).")
+    if (path / "cases.db").is_file():
+        return path
+    with progress_bar("Building the simulated gallery, once") as progress:
+        return default_gallery(towers, progress)

@@ -1,0 +1,78 @@
+"""Separate the ink of the traces from paper, ruling, shadow and stain."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.straighten import FLAT_PX_PER_MM, FlatPage
+
+Plane = NDArray[np.float32]
+CELL = round(5 * FLAT_PX_PER_MM)
+TILE_CELLS = 8
+"""Cells of 5 mm along a side of the tile over which the ruling's own darkness is measured: 4 cm."""
+MIN_CONTRAST = 0.06
+"""Ink that is not 6 % darker than the paper beside it cannot be told from it."""
+
+
+def find_ink(page: FlatPage) -> Plane:
+    """Ink as ``[height, width]`` float32 from 0 (paper) to 1 (trace), at ``FLAT_PX_PER_MM``.
+
+    The lightest channel is taken, in which coloured lines nearly vanish and black ink stays; it is divided by the
+    paper's brightness nearby, and what repeats every 5 mm, the rest of the ruling, is taken off.
+    """
+    dark = _darkness(page)
+    if page.ruled:
+        lines = _ruling_darkness(dark)
+        # Ink over a line adds to it, as filters do: what is left is measured against what the line leaves.
+        dark = np.clip((dark - 1.15 * lines) / (1.0 - lines), 0, 1).astype(np.float32)
+    dark[~page.valid] = 0
+    level = _ink_level(dark)
+    if level < MIN_CONTRAST:
+        return np.zeros_like(dark)
+    return np.clip((dark / level - 0.3) / 0.5, 0, 1).astype(np.float32)
+
+
+def _darkness(page: FlatPage) -> Plane:
+    """Share of the paper's light that is missing, 0 to 1: mostly in the lightest channel, in part in all.
+
+    Each channel is measured against the paper's own colour nearby, so that a colour cast changes nothing. The part
+    of the mean keeps thin traces whose colour a camera or JPEG has mixed with the ruling's.
+    """
+    wide = round(3.5 * FLAT_PX_PER_MM) | 1
+    kernel = np.ones((wide, wide), np.uint8)
+    channels = []
+    for channel in cv2.split(cv2.GaussianBlur(page.pixels, (0, 0), 0.7)):
+        paper = cv2.erode(cv2.dilate(channel, kernel), kernel)
+        paper = cv2.blur(paper, (wide, wide)).astype(np.float32)
+        channels.append(1.0 - channel.astype(np.float32) / np.maximum(paper, 8.0))
+    planes = np.stack(channels)
+    return np.clip(0.75 * planes.min(axis=0) + 0.25 * planes.mean(axis=0), 0, 1).astype(np.float32)
+
+
+def _ruling_darkness(dark: Plane) -> Plane:
+    """Darkness of the ruling at each pixel: the lower middle of what is seen at the same place of its cell nearby."""
+    height, width = dark.shape
+    rows, columns = height // CELL, width // CELL
+    cells = dark[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL).transpose(0, 2, 1, 3)
+    out = np.zeros_like(dark)
+    weight = np.zeros((rows, columns, 1, 1), np.float32)
+    total = np.zeros_like(cells)
+    step = TILE_CELLS // 2
+    for top in range(0, max(1, rows - step), step):
+        for left in range(0, max(1, columns - step), step):
+            window = slice(top, top + TILE_CELLS), slice(left, left + TILE_CELLS)
+            part = cells[window].reshape(-1, CELL, CELL)
+            total[window] += np.quantile(part, 0.45, axis=0).astype(np.float32)
+            weight[window] += 1
+    mean = (total / np.maximum(weight, 1)).transpose(0, 2, 1, 3).reshape(rows * CELL, columns * CELL)
+    out[: rows * CELL, : columns * CELL] = mean
+    return np.minimum(out, 0.85)
+
+
+def _ink_level(dark: Plane) -> float:
+    """Darkness of a typical trace pixel: the median of what is clearly ink."""
+    top = float(np.quantile(dark, 0.996))
+    inked = dark[dark > 0.45 * top]
+    return float(np.median(inked)) if inked.size else 0.0

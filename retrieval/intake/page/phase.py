@@ -1,0 +1,211 @@
+"""Turn the ruling into coordinates: the phase of the lines at each point says where on the paper that point lies.
+
+A family of lines 5 mm apart, multiplied by a carrier of the expected frequency and smoothed, leaves its phase
+(demodulation). Unwrapped over the picture, the phases of both families are paper coordinates, to which the one
+projective map is fitted that a flat page in front of a camera obeys.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.spectrum import Plane, Ruling
+
+Matrix = NDArray[np.float64]
+Wave = NDArray[np.complexfloating]
+RULE_MM = 5.0
+MIN_COHERENCE = 0.35
+"""Share of the local structure that must follow the lines before a point's phase is believed."""
+REACH = 1.6
+"""Width of the smoothing in lines: wide enough to see lines beside a trace, narrow enough to bend with a page whose
+pitch changes by a tenth from one end to the other."""
+SPACING = 1.6
+MAX_FREQUENCY = 0.46
+MAX_BEND_MM = 3.0
+
+
+@dataclass(frozen=True)
+class PaperMap:
+    """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper; ``misfit_mm`` is the rms of what it leaves.
+
+    ``covered`` is the share of the picture on which lines were followed. ``bend`` float32 ``[2, h, w]`` holds, on a
+    coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``.
+    """
+
+    matrix: Matrix
+    misfit_mm: float
+    covered: float
+    bend: Plane
+
+
+@dataclass(frozen=True)
+class _Phases:
+    """Points ``[n, 2]`` in pixels, their paper coordinate in lines ``[n]`` and the trust in it ``[n]``."""
+
+    points: Matrix
+    lines: Matrix
+    trust: Matrix
+
+
+def map_paper(evidence: Plane, ruling: Ruling) -> PaperMap | None:
+    """Fit the map from pixels to millimetres, or ``None`` where the lines cannot be followed."""
+    best: PaperMap | None = None
+    for harmonic in _harmonics(ruling):
+        found = _map_by(evidence, ruling, harmonic)
+        if found is not None and (best is None or _worth(found) > _worth(best)):
+            best = found
+        if best is not None and best.covered > 0.7 and best.misfit_mm < 0.25:
+            break
+    return best
+
+
+def _harmonics(ruling: Ruling) -> tuple[int, ...]:
+    """Lines to follow, in this order: the fine ones where pixels resolve them, being five times as exact."""
+    finest = 5 * max(np.hypot(*ruling.across), np.hypot(*ruling.along))
+    return (5, 1) if finest < MAX_FREQUENCY else (2, 1, 3)
+
+
+def _worth(found: PaperMap) -> float:
+    return found.covered / (0.2 + found.misfit_mm)
+
+
+def _map_by(evidence: Plane, ruling: Ruling, harmonic: int) -> PaperMap | None:
+    families = [_follow(evidence, np.array(carrier), harmonic) for carrier in (ruling.across, ruling.along)]
+    if any(len(family.points) < 12 for family in families):
+        return None
+    matrix = _fit(families[0], families[1], evidence.shape)
+    left = np.concatenate([np.abs(_left_over(matrix, axis, families[axis])) for axis in (0, 1)])
+    trust = np.concatenate([family.trust for family in families])
+    # Phases that slipped by a whole line are far off; the rms of the nearer nine tenths is the fit's own.
+    near = left <= np.quantile(left, 0.9)
+    misfit = float(np.sqrt(np.average(left[near] ** 2, weights=trust[near]))) * RULE_MM
+    bend = np.stack([_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)])
+    covered = min(_covered(family, evidence) for family in families)
+    return PaperMap(np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend)
+
+
+def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
+    """Phases of a family of lines, unwrapped from the clearest point outward; counted in bold lines."""
+    height, width = evidence.shape
+    fast = carrier * harmonic
+    across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    turns = (fast[0] * across)[None] + (fast[1] * down)[:, None]
+    pitch = 1.0 / float(np.hypot(*fast))
+    wave, trust, step = _demodulate(evidence, turns, pitch)
+    residual = _unwrap(wave, trust)
+    rows, columns = np.nonzero(~np.isnan(residual))
+    x, y = (columns + 0.5) * step[0] - 0.5, (rows + 0.5) * step[1] - 0.5
+    lines = carrier[0] * x + carrier[1] * y + residual[rows, columns] / harmonic
+    return _Phases(
+        np.stack([x, y], axis=1).astype(np.float64), lines, np.minimum(1.0, trust[rows, columns]).astype(np.float64)
+    )
+
+
+def _demodulate(evidence: Plane, turns: Plane, pitch: float) -> tuple[Wave, Plane, tuple[float, float]]:
+    """Multiply by the carrier and smooth over ``REACH`` pitches; one point is kept per ``SPACING`` pitches."""
+    phase = turns * np.float32(2 * np.pi)
+    height, width = evidence.shape
+    size = max(2, round(width / (SPACING * pitch))), max(2, round(height / (SPACING * pitch)))
+    step = width / size[0], height / size[1]
+    reach = max(REACH, 6.0 / pitch)
+
+    def smooth(plane: Plane) -> Plane:
+        # Blurring before sampling keeps the carrier's second harmonic from folding back.
+        level = cv2.GaussianBlur(plane, (0, 0), 0.5 * pitch)
+        coarse = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(coarse, (0, 0), reach / SPACING), np.float32)
+
+    wave = smooth(evidence * np.cos(phase)) - 1j * smooth(evidence * np.sin(phase))
+    loudness = np.sqrt(np.maximum(smooth(evidence**2), 0)) + 1e-6
+    return wave, (4.0 * np.abs(wave) / loudness).astype(np.float32), step
+
+
+def _unwrap(wave: Wave, trust: Plane) -> Matrix:
+    """Phase in turns, followed from neighbour to neighbour, the most trusted first; NaN where none is trusted."""
+    height, width = wave.shape
+    angle = np.angle(wave) / (2 * np.pi)
+    out = np.full(wave.shape, np.nan)
+    start = np.unravel_index(int(trust.argmax()), trust.shape)
+    queue: list[tuple[float, int, int, float]] = [(-1.0, int(start[0]), int(start[1]), float(angle[start]))]
+    while queue:
+        _, y, x, expected = heapq.heappop(queue)
+        if not np.isnan(out[y, x]):
+            continue
+        out[y, x] = angle[y, x] + round(expected - angle[y, x])
+        for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if 0 <= v < height and 0 <= u < width and np.isnan(out[v, u]) and trust[v, u] >= MIN_COHERENCE:
+                heapq.heappush(queue, (-float(trust[v, u]), v, u, float(out[y, x])))
+    return out
+
+
+def _project(matrix: Matrix, axis: int, x: Matrix | Plane, y: Matrix | Plane) -> Matrix:
+    top = matrix[axis, 0] * x + matrix[axis, 1] * y + matrix[axis, 2]
+    return np.asarray(top / (matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]), np.float64)
+
+
+def _left_over(matrix: Matrix, axis: int, family: _Phases) -> Matrix:
+    return family.lines - _project(matrix, axis, family.points[:, 0], family.points[:, 1])
+
+
+def _fit(across: _Phases, along: _Phases, shape: tuple[int, ...]) -> Matrix:
+    """The projective map ``[3, 3]`` from pixels to lines, by least squares that lets outliers go (Tukey's weights).
+
+    With ``u (g x + h y + 1) = a x + b y + c`` and likewise ``v``, all eight numbers are linear in the phases.
+    """
+    scale = max(shape[:2]) / 2.0
+    centre = np.array([shape[1] / 2.0, shape[0] / 2.0])
+    system, wanted, trust = _equations(across, along, centre, scale)
+    weight = trust.copy()
+    solution = np.zeros(8)
+    for _ in range(12):
+        heavy = system * weight[:, None]
+        # Eight unknowns of order 1 in centred coordinates: the normal equations lose nothing that matters.
+        solution = np.linalg.lstsq(heavy.T @ system, heavy.T @ wanted, rcond=None)[0]
+        left = wanted - system @ solution
+        spread = 1.4826 * float(np.median(np.abs(left))) + 0.01
+        weight = trust * np.clip(1 - (left / (4.7 * spread)) ** 2, 0, None) ** 2
+        if weight.sum() < 8:
+            break
+    normal = np.array([*solution, 1.0]).reshape(3, 3)
+    shift = np.array([[1 / scale, 0, -centre[0] / scale], [0, 1 / scale, -centre[1] / scale], [0, 0, 1]])
+    return normal @ shift
+
+
+def _equations(across: _Phases, along: _Phases, centre: Matrix, scale: float) -> tuple[Matrix, Matrix, Matrix]:
+    parts = []
+    for axis, family in enumerate((across, along)):
+        point = (family.points - centre) / scale
+        one, zero = np.ones(len(point)), np.zeros((len(point), 3))
+        own = np.stack([point[:, 0], point[:, 1], one], axis=1)
+        tilt = -point * family.lines[:, None]
+        parts.append(np.hstack([own, zero, tilt] if axis == 0 else [zero, own, tilt]))
+    wanted = np.concatenate([across.lines, along.lines])
+    return np.concatenate(parts), wanted, np.concatenate([across.trust, along.trust])
+
+
+def _bend(family: _Phases, left: Matrix, evidence: Plane) -> Plane:
+    """What the plane leaves over in mm, smoothed over 1/40 of the picture, on 96 columns; 0 where unknown."""
+    height, width = evidence.shape
+    columns = 96
+    rows = max(4, round(columns * height / width))
+    x = np.clip((family.points[:, 0] * columns / width).astype(int), 0, columns - 1)
+    y = np.clip((family.points[:, 1] * rows / height).astype(int), 0, rows - 1)
+    trust = family.trust * (np.abs(left * RULE_MM) < MAX_BEND_MM)
+    weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
+    np.add.at(weight, (y, x), trust)
+    np.add.at(total, (y, x), trust * left * RULE_MM)
+    near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), 2.4)
+    # A little weight of zero bend keeps the unknown parts in the plane.
+    return (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
+
+
+def _covered(family: _Phases, evidence: Plane) -> float:
+    """Share of the picture whose cells of 1/12 of its side hold a followed line."""
+    height, width = evidence.shape
+    cells = (12 * family.points[:, 0] / width).astype(int) * 12 + (12 * family.points[:, 1] / height).astype(int)
+    return len(np.unique(cells)) / 144.0

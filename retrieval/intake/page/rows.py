@@ -1,0 +1,219 @@
+"""Find the rows of traces on a straightened page, and take separators, pulses and speckle out of the ink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.straighten import FLAT_PX_PER_MM
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+FAINT, CLEAR = 0.25, 0.75
+"""Ink over ``FAINT`` counts where it touches ink over ``CLEAR`` (hysteresis)."""
+TRACE_MM = 12.0
+"""A connected stroke wider than this is a trace: no printed letter is."""
+ROW_APART_MM = 8.0
+ROW_REACH_MM = 7.0
+BIN_MM = 5.0
+LEVEL_MM = 2.0
+"""A stretch this long without a change of height is level: no upright stroke is that thick."""
+SEPARATOR_MM = 35.0
+DOTTED_MM = 45.0
+MAX_SEPARATORS = 7
+EDGE_MM = 100.0
+LONG_MM = 40.0
+
+
+@dataclass(frozen=True)
+class Component:
+    """A connected piece of ink: its label, its box in pixels (``right`` and ``bottom`` are outside), its area."""
+
+    label: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+    area: int
+
+    @property
+    def width_mm(self) -> float:
+        """Width in mm."""
+        return (self.right - self.left) / FLAT_PX_PER_MM
+
+    @property
+    def height_mm(self) -> float:
+        """Height in mm."""
+        return (self.bottom - self.top) / FLAT_PX_PER_MM
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Ink as connected pieces: ``labels`` int32 ``[height, width]``, 0 being paper."""
+
+    labels: NDArray[np.int32]
+    components: tuple[Component, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of traces: ``baseline`` in pixels from the top, ``cover`` the share of the page's width it spans."""
+
+    baseline: float
+    cover: float
+    left: float
+    right: float
+
+
+def mm(length: float) -> int:
+    """Pixels of the straightened page in ``length`` millimetres, at least 1."""
+    return max(1, round(length * FLAT_PX_PER_MM))
+
+
+def strokes(ink: Plane) -> Strokes:
+    """Connected pieces of ink that are clear somewhere and larger than speckle."""
+    faint = cv2.morphologyEx((ink > FAINT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, found, stats, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
+    labels = np.asarray(found, np.int32)
+    clear = np.bincount(labels[ink > CLEAR].ravel(), minlength=count)
+    kept = []
+    for label in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[label])
+        if clear[label] >= 3 and max(width, height) >= mm(0.7):
+            kept.append(Component(label, left, top, left + width, top + height, area))
+    keep = np.zeros(count, bool)
+    for part in kept:
+        keep[part.label] = True
+    return Strokes(np.where(keep[labels], labels, 0), tuple(kept))
+
+
+def without_separators(ink: Plane) -> Plane:
+    """Ink without the vertical rules, drawn or dotted, that some printers put between leads.
+
+    No wave stays upright for 35 mm; a dotted line, whose gaps must be closed first, has to be longer still.
+    """
+    ink = _without_edges(ink)
+    faint = (ink > FAINT).astype(np.uint8)
+    upright = cv2.dilate(faint, np.ones((1, 3), np.uint8))
+    tall = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((mm(SEPARATOR_MM), 1), np.uint8))
+    dots = cv2.morphologyEx(upright, cv2.MORPH_CLOSE, np.ones((mm(1.5), 1), np.uint8))
+    dotted = cv2.morphologyEx(dots, cv2.MORPH_OPEN, np.ones((mm(DOTTED_MM), 1), np.uint8))
+    lines = cv2.dilate(np.maximum(tall, dotted), np.ones((3, 3), np.uint8))
+    columns = np.diff((lines.any(axis=0)).astype(np.int8), prepend=0) == 1
+    if not 1 <= columns.sum() <= MAX_SEPARATORS:
+        return ink  # so many uprights are the waves of one beat, one above the other
+    return np.where(lines > 0, 0, ink).astype(np.float32)
+
+
+def _without_edges(ink: Plane) -> Plane:
+    """Ink without the edges of the paper and of frames: straight for 100 mm, and no wave leaves them."""
+    faint = (ink > FAINT).astype(np.uint8)
+    thick = cv2.dilate(faint, np.ones((3, 1), np.uint8))
+    straight = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, mm(EDGE_MM)), np.uint8))
+    if not straight.any():
+        return ink
+    clean = ink.copy()
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
+    for left, top, width, height, _ in boxes[1:count]:
+        columns = slice(left, left + width)
+        above = faint[max(0, top - mm(2.5)) : max(0, top - 2), columns].any(axis=0).mean() if top > 2 else 0.0
+        below = faint[top + height + 2 : top + height + mm(2.5), columns].any(axis=0).mean()
+        if above < 0.02 and below < 0.02:
+            clean[max(0, top - 2) : top + height + 2, columns] = 0
+    return clean
+
+
+def find_rows(parts: Strokes) -> tuple[Row, ...]:
+    """Rows of traces from top to bottom.
+
+    Only pieces wider than ``TRACE_MM`` vote, each by the level stretches of its line, which lie on the baseline for
+    most of a heart's cycle.
+    """
+    long = [part for part in parts.components if part.width_mm >= TRACE_MM and not looks_written(parts, part)]
+    wide = np.isin(parts.labels, [part.label for part in long])
+    if not wide.any():
+        return ()
+    level = _level(wide, LEVEL_MM)
+    fine = _level(wide, _pen_mm(wide) + 0.5)
+    votes = cv2.GaussianBlur(fine.sum(axis=1, dtype=np.float32).reshape(-1, 1), (1, 1 + 2 * mm(3)), mm(1.2)).ravel()
+    columns = np.nonzero(wide.any(axis=0))[0]
+    span = int(columns[0]), int(columns[-1]) + 1
+    rows: list[Row] = []
+    left = votes.copy()
+    for _ in range(30):
+        peak = int(left.argmax())
+        if left[peak] < 0.07 * votes.max():
+            break
+        left[max(0, peak - mm(ROW_APART_MM)) : peak + mm(ROW_APART_MM)] = 0
+        if all(_stand_apart(level, peak, round(row.baseline)) for row in rows):
+            rows.append(_row_at(wide, peak, span))
+    rows = [row for row in rows if not _is_edge(wide, row)]
+    if not rows:
+        return ()
+    most = max(row.cover for row in rows)
+    kept = [row for row in rows if row.cover >= max(0.55 * most, 0.2)]
+    return tuple(sorted(kept, key=lambda row: row.baseline))
+
+
+def runs_upright(parts: Strokes) -> bool:
+    """Whether the long pieces of ink run from top to bottom, as on a page that lies on its side."""
+    high = sum(part.height_mm for part in parts.components if part.height_mm > max(LONG_MM, 2 * part.width_mm))
+    wide = sum(part.width_mm for part in parts.components if part.width_mm > max(LONG_MM, 2 * part.height_mm))
+    return high > 1.5 * wide
+
+
+def _level(wide: NDArray[np.bool_], length_mm: float) -> Mask:
+    """Ink of stretches that stay level for a length."""
+    kernel = np.ones((1, mm(length_mm)), np.uint8)
+    return np.asarray(cv2.morphologyEx(wide.astype(np.uint8), cv2.MORPH_OPEN, kernel), np.uint8)
+
+
+def _pen_mm(wide: NDArray[np.bool_]) -> float:
+    """Width of the pen: the middle of the widths at which rows of pixels cut through the strokes."""
+    starts = np.diff(wide.astype(np.int8), axis=1, prepend=0) == 1
+    return float(min(2.0, wide.sum() / max(1, int(starts.sum())) / FLAT_PX_PER_MM))
+
+
+def _stand_apart(level: Mask, candidate: int, stronger: int) -> bool:
+    """Whether a row close to a stronger one is a row of its own: then both have ink at the same columns.
+
+    A trace has one height at a time, so the plateau of a wave, or a lead that drifts, has none of its neighbour's.
+    """
+    if abs(candidate - stronger) > mm(16):
+        return True
+    reach = mm(3)
+    here, there = (level[max(0, at - reach) : at + reach].any(axis=0) for at in (candidate, stronger))
+    return bool((here & there).sum() > 0.35 * here.sum())
+
+
+def _is_edge(wide: NDArray[np.bool_], row: Row) -> bool:
+    """Whether a row is the straight edge of the paper or of a frame: level throughout, to its highest hundredth."""
+    base, reach = round(row.baseline), mm(ROW_REACH_MM)
+    band = wide[max(0, base - reach) : base + reach]
+    columns = np.nonzero(band.any(axis=0))[0]
+    top = band.argmax(axis=0)[columns].astype(float)
+    bottom = band.shape[0] - band[::-1].argmax(axis=0)[columns]
+    low, high = np.quantile((top + bottom) / 2, (0.01, 0.99))
+    return bool(high - low <= mm(0.6))
+
+
+def looks_written(parts: Strokes, part: Component) -> bool:
+    """Whether a low piece is a run of letters that touch: their columns cross two or three strokes, a trace's one."""
+    if part.height_mm > 6.5:
+        return False
+    box = (parts.labels[part.top : part.bottom, part.left : part.right] == part.label).astype(np.int8)
+    crossings = int((np.diff(box, axis=0, prepend=0) == 1).sum())
+    return crossings > 1.45 * box.shape[1]
+
+
+def _row_at(wide: NDArray[np.bool_], baseline: int, span: tuple[int, int]) -> Row:
+    """What a row at ``baseline`` covers of the span of all traces, in steps of 5 mm."""
+    reach = mm(ROW_REACH_MM)
+    band = np.asarray(wide[max(0, baseline - reach) : baseline + reach].any(axis=0))
+    here = np.nonzero(band)[0]
+    step = mm(BIN_MM)
+    bins = [bool(band[x : x + step].any()) for x in range(span[0], span[1], step)]
+    return Row(float(baseline), float(np.mean(bins)), float(here[0]), float(here[-1]) + 1)

@@ -1,0 +1,141 @@
+"""``nearbeat query`` and ``search``: the JSON schema field by field, exit codes, and a batch that goes on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from retrieval.towers.bundle import Bundle
+
+HIT_FIELDS = {"rank", "case_id", "score", "report", "statements", "source", "age", "sex"}
+
+
+def check_answer(answer, file, kind, gallery, bundle, k):
+    """The documented form of ``nearbeat.answer/1``, every field of it."""
+    assert set(answer) == {"schema", "query", "gallery", "model", "exact", "hits"}
+    assert answer["schema"] == "nearbeat.answer/1"
+    assert (answer["query"]["file"], answer["query"]["kind"]) == (file, kind)
+    assert isinstance(answer["query"]["warnings"], list)
+    assert set(answer["query"]) == {"file", "kind", "warnings"} | ({"text"} if kind == "text" else set())
+    assert answer["gallery"] == {"path": str(gallery), "generation": 1, "cases": 9}
+    assert answer["model"] == {"name": "toy", "sha256": Bundle.load(bundle).sha256}
+    assert answer["exact"] is True
+    assert [hit["rank"] for hit in answer["hits"]] == list(range(1, k + 1))
+    for hit in answer["hits"]:
+        assert set(hit) == HIT_FIELDS
+        assert isinstance(hit["score"], float)
+        assert -1 <= hit["score"] <= 1
+        assert all(isinstance(hit[name], str) for name in ("case_id", "report", "source", "sex"))
+        assert isinstance(hit["age"], float)
+        assert hit["statements"]
+        assert all(likelihood is None or 0 < likelihood <= 100 for likelihood in hit["statements"].values())
+    assert len({hit["case_id"] for hit in answer["hits"]}) == k
+
+
+def test_json_of_a_file_has_every_documented_field(nearbeat, ecg_files, toy_gallery, toy_bundle):
+    file = str(ecg_files / "record.hea")
+    done = nearbeat("query", file, "-k", "4", "--json")
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    check_answer(json.loads(line), file, "wfdb", toy_gallery, toy_bundle, 4)
+
+
+def test_json_of_a_sentence(nearbeat, toy_gallery, toy_bundle):
+    done = nearbeat("search", "Vorhofflimmern", "-k", "2", "--json")
+    answer = json.loads(done.stdout)
+    check_answer(answer, None, "text", toy_gallery, toy_bundle, 2)
+    assert answer["query"]["text"] == "Vorhofflimmern"
+
+
+def test_several_files_give_a_line_each_in_order(nearbeat, ecg_files):
+    files = [str(ecg_files / name) for name in ("page.png", "record.hea", "page.png")]
+    done = nearbeat("query", *files, "--json")
+    assert done.exit_code == 0, done.output
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["query"]["file"] for answer in answers] == files
+    assert [answer["query"]["kind"] for answer in answers] == ["image", "wfdb", "image"]
+    assert answers[0]["hits"] == answers[2]["hits"]
+
+
+def test_a_batch_goes_on_past_refused_files(nearbeat, ecg_files, tmp_path):
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    files = [str(empty), str(ecg_files / "record.hea"), str(tmp_path / "none.pdf")]
+    done = nearbeat("query", *files, "--json")
+    assert done.exit_code == 3
+    first, second, third = [json.loads(line) for line in done.stdout.splitlines()]
+    for refused, file, kind in ((first, files[0], "empty_file"), (third, files[2], "file_missing")):
+        assert set(refused) == {"query", "error"}
+        assert refused["query"] == {"file": file}
+        assert set(refused["error"]) == {"kind", "message"}
+        assert refused["error"]["kind"] == kind
+    assert second["schema"] == "nearbeat.answer/1"
+    assert len(done.stderr.strip().splitlines()) == 2
+
+
+def test_all_refused_is_2_one_or_many(nearbeat, tmp_path):
+    assert nearbeat("query", tmp_path / "a.png").exit_code == 2
+    assert nearbeat("query", tmp_path / "a.png", tmp_path / "b.png", "--json").exit_code == 2
+
+
+def test_the_same_query_prints_the_same_bytes(nearbeat, ecg_files):
+    first, second = (nearbeat("query", ecg_files / "page.png", "--json").stdout for _ in range(2))
+    assert first == second != ""
+
+
+def test_the_table_shows_the_evidence_and_says_simulated(nearbeat, ecg_files, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    done = nearbeat("query", ecg_files / "record.hea", "-k", "9")
+    assert done.exit_code == 0
+    text = done.stdout
+    assert "read as wfdb" in text
+    assert text.count("SIMULATED") == 4  # three cases, and the sentence below the table
+    assert "3 of these 9 cases were made by a program" in text
+    assert "Atrial fibrillation." in text
+    assert "atrial fibrillation (AFIB)" in text
+    assert "not a diagnosis" in text
+    assert "archive" in text
+
+
+def test_fewer_cases_than_k_are_all_of_them(nearbeat, ecg_files):
+    answer = json.loads(nearbeat("query", ecg_files / "record.hea", "-k", "50", "--json").stdout)
+    assert len(answer["hits"]) == 9
+
+
+def test_k_must_be_positive(nearbeat, ecg_files):
+    done = nearbeat("query", ecg_files / "record.hea", "-k", "0")
+    assert done.exit_code == 2
+    assert "-k" in done.stderr
+
+
+def test_own_ecgs_of_a_patient_stand_apart(nearbeat, ecg_files, toy_gallery):
+    file = ecg_files / "record.hea"
+    answer = json.loads(nearbeat("query", file, "-k", "9", "--json", "--patient", "p4").stdout)
+    assert [case["case_id"] for case in answer["earlier"]] == ["case-4"]
+    assert set(answer["earlier"][0]) == HIT_FIELDS - {"rank", "score"}
+    assert "case-4" not in {hit["case_id"] for hit in answer["hits"]}
+    assert "Earlier recordings of the same patient" in nearbeat("query", file, "--patient", "p4").stdout
+
+
+def test_the_default_gallery_is_announced_built_once_and_simulated(run, toy_bundle, ecg_files, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("retrieval.galleries.DEFAULT_CASES", 4)
+    first = run("query", ecg_files / "record.hea", "--bundle", toy_bundle, "--json")
+    assert first.exit_code == 0, first.output
+    assert "4 SIMULATED cases" in first.stderr
+    assert "Building" in first.stderr
+    answer = json.loads(first.stdout)
+    assert {hit["source"] for hit in answer["hits"]} == {"simulated"}
+    second = run("query", ecg_files / "record.hea", "--bundle", toy_bundle, "--json")
+    assert "SIMULATED" in second.stderr
+    assert "Building" not in second.stderr
+    assert second.stdout == first.stdout
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?"])
+def test_an_empty_sentence(nearbeat, text):
+    done = nearbeat("search", text)
+    assert done.exit_code == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "no word" in done.stderr

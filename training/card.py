@@ -1,0 +1,55 @@
+"""The model card, written from the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from retrieval.towers.bundle import MODEL_FILES
+
+_TEXT = """# {name} {version}
+
+An image tower and a text tower of one embedding space, for finding ECGs that resemble an ECG page or fit a sentence.
+
+**Research software. Not a medical device, not a diagnosis.** The neighbours it finds are evidence to read, no verdict.
+
+| | |
+|---|---|
+| image tower | `{image_tower}`, page of {width} x {height} px at {px_per_mm:g} px/mm, {image_mb:.1f} MB, float32 |
+| text tower | {text_tower}, {text_mb:.1f} MB, {text_weights} |
+| embedding | {dim} numbers, unit length |
+| licence of the weights | {licence} |
+
+## Trained on
+
+{data}
+
+{minutes}## Measured on the validation fold (real ECGs)
+
+{metrics}
+
+The test fold's figures, with chance, ceilings and intervals, are in the repository's `docs/evaluation.md`.
+
+## Know before use
+
+* The training ECGs are few, adult, from one archive of the years 1984 to 2001; paced and paediatric ECGs are rare.
+* Statements seen rarely in training are found poorly. Simulated ECGs taught part of what the towers know.
+* A vector can identify a patient: treat a gallery as you treat the ECGs in it.
+* Reports in German, English and, a little, Swedish.
+"""
+
+
+def model_card(card: dict[str, Any], folder: Path) -> str:
+    """Markdown from a bundle's card and the files beside it."""
+    size = {name: (folder / name).stat().st_size / 1e6 for name in MODEL_FILES}
+    rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["metrics"].items())
+    minutes = card["training_minutes"]
+    return _TEXT.format(
+        **{key: card[key] for key in ("name", "version", "image_tower", "text_tower", "text_weights", "dim", "licence")},
+        **card["page"],
+        image_mb=size["image.onnx"],
+        text_mb=size["text.onnx"],
+        data="\n".join(f"* {line}" for line in card["training_data"]),
+        minutes=f"The run took {minutes:.0f} minutes.\n\n" if minutes else "",
+        metrics=f"| metric | value |\n|---|---|\n{rows}" if rows else "Nothing was measured.",
+    )
