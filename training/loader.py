@@ -85,7 +85,9 @@ def epoch_order(sizes: Sequence[tuple[int, int]], seed: Sequence[int], batch: in
 def batches(dataset: PageDataset, batch: int, first: int, workers: int) -> Iterator[Batch]:
     """Batches from number ``first`` on, drawn by ``workers`` processes ahead of the training."""
     places = [list(range(i, min(i + batch, len(dataset)))) for i in range(first * batch, len(dataset), batch)]
-    loader = DataLoader(dataset, batch_sampler=places, num_workers=workers, worker_init_fn=_one_thread)
+    # A generator of its own: the loader's start-up draw would move torch's, and a resumed run would differ.
+    own = torch.Generator()
+    loader = DataLoader(dataset, batch_sampler=places, num_workers=workers, worker_init_fn=_one_thread, generator=own)
     for parts in loader:
         yield Batch(*parts)
 

@@ -12,6 +12,7 @@ from torch import nn
 
 import training.image_tower  # noqa: F401  # registers our towers with timm
 from retrieval.ecg.page import CANONICAL
+from retrieval.errors import BadArgument
 from training.cases import TARGETS
 from training.heads import SignalDecoder, StatementHead
 from training.recipe import Recipe
@@ -63,10 +64,27 @@ def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
         hf_model_pretrained=True,
     )
     clip = CustomTextCLIP(recipe.dim, vision, text)
-    clip.text.lock(recipe.text.unlocked_layers)
-    if not recipe.text.unlocked_layers:
-        clip.text.transformer.eval()
+    clip.text.lock(0)
+    unlock_last_layers(clip.text.transformer, recipe.text.unlocked_layers)
     return clip
+
+
+def unlock_last_layers(trunk: nn.Module, count: int) -> None:
+    """Let the last ``count`` layers of a Hugging Face trunk train.
+
+    open_clip's own ``lock`` knows this for a few architectures only, and BERT, of which e5 is one, is not among them.
+
+    Raises:
+        BadArgument: when the trunk's layers are not found, or it has fewer.
+    """
+    if not count:
+        return
+    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
+    layers = max(lists, key=len, default=nn.ModuleList())
+    if count > len(layers):
+        raise BadArgument(f"unlocked_layers is {count}; the text tower has {len(layers)} layers")
+    for layer in list(layers)[-count:]:
+        layer.requires_grad_(True)
 
 
 def parameter_groups(model: NearBeatModel, weight_decay: float) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,8 @@ Sex = Literal["female", "male"]
 Signal = NDArray[np.float32]
 
 _CANONICAL_NAME = {lead.upper(): lead for lead in LEADS}
+# One separator at most: the minus of '-aVR', which Cabrera's order prints upside down, must not be lost.
+_SPELLING = re.compile(r"(?:LEAD[ _-]?)?(I{1,3}|AV[RLF]|V[1-6])")
 MICROVOLT_LIMIT_MV = 40.0
 """No surface ECG reaches 40 mV; a larger excursion means microvolts were taken for millivolts."""
 FLAT_LIMIT_MV = 0.005
@@ -67,8 +70,9 @@ class Recording:
         return self.signal[LEADS.index(lead_name(name))]
 
     def slice_seconds(self, start: float, stop: float) -> Recording:
-        """The part from ``start`` to ``stop`` seconds."""
-        return replace(self, signal=self.signal[:, round(start * self.rate) : round(stop * self.rate)])
+        """The part from ``start`` to ``stop`` seconds, as far as it was recorded."""
+        first, last = (max(0, round(at * self.rate)) for at in (start, stop))
+        return replace(self, signal=self.signal[:, first:last])
 
 
 def lead_name(name: str) -> str:
@@ -77,10 +81,10 @@ def lead_name(name: str) -> str:
     Raises:
         LeadsMissing: when it is none of the twelve.
     """
-    bare = name.strip().upper().removeprefix("LEAD").strip(" _-")
-    if bare not in _CANONICAL_NAME:
+    spelling = _SPELLING.fullmatch(name.strip().upper())
+    if spelling is None:
         raise LeadsMissing(f"'{name}' is none of the twelve leads {', '.join(LEADS)}")
-    return _CANONICAL_NAME[bare]
+    return _CANONICAL_NAME[spelling[1]]
 
 
 def derive_limb_leads(lead_i: ArrayLike, lead_ii: ArrayLike) -> Signal:
@@ -111,20 +115,27 @@ def from_leads(leads: Mapping[str, ArrayLike]) -> Signal:
     lengths = {row.shape[-1] for row in known.values()}
     if len(lengths) > 1:
         raise BadSignal(f"the leads differ in length: {sorted(lengths)} samples; they must be recorded together")
-    if "III" in known:
-        if "I" not in known and "II" in known:
-            known["I"] = known["II"] - known["III"]
-        if "II" not in known and "I" in known:
-            known["II"] = known["I"] + known["III"]
+    here = tuple(known)
+    known = _leads_one_and_two(known) | known
     missing = [lead for lead in INDEPENDENT_LEADS if lead not in known]
     if missing:
         raise LeadsMissing(
-            f"{len(known)} of 12 leads are here ({', '.join(known) or 'none'}); {', '.join(missing)} "
+            f"{len(here)} of 12 leads are here ({', '.join(here) or 'none'}); {', '.join(missing)} "
             "can be neither read nor derived; bring the 12-lead ECG"
         )
     limb = derive_limb_leads(known["I"], known["II"])
     rows = [known.get(lead, limb[i] if i < 6 else None) for i, lead in enumerate(LEADS)]
     return np.stack([row for row in rows if row is not None]).astype(np.float32)
+
+
+def _leads_one_and_two(known: Mapping[str, Signal]) -> dict[str, Signal]:
+    """I and II from any two limb leads, which are two equations in them; nothing from fewer."""
+    limb = [i for i, lead in enumerate(LEADS[:6]) if lead in known][:2]
+    if len(limb) < 2:
+        return {}
+    equations = derive_limb_leads([1, 0], [0, 1]).astype(np.float64)[limb]
+    one, two = np.linalg.solve(equations, np.stack([known[LEADS[i]] for i in limb])).astype(np.float32)
+    return {"I": one, "II": two}
 
 
 def _is_lead(name: str) -> bool:
@@ -149,11 +160,13 @@ def check(recording: Recording) -> tuple[str, ...]:
     signal = recording.signal
     if recording.seconds < MIN_SECONDS:
         raise BadSignal(f"the ECG lasts {recording.seconds:.2f} s; at least {MIN_SECONDS:.0f} s are needed")
-    peak = float(np.abs(signal - np.median(signal, axis=1, keepdims=True)).max())
+    peaks = np.abs(signal - np.median(signal, axis=1, keepdims=True)).max(axis=1)
+    peak = float(peaks.max())
     if peak > MICROVOLT_LIMIT_MV:
+        beyond = [lead for lead, reached in zip(LEADS, peaks, strict=True) if reached > MICROVOLT_LIMIT_MV]
         raise BadSignal(
-            f"the signal reaches {peak:.0f} mV; an ECG stays under {MICROVOLT_LIMIT_MV:.0f} mV, so these are probably "
-            "microvolts: divide by 1,000"
+            f"lead {', '.join(beyond)} reaches {peak:.0f} mV; an ECG stays under {MICROVOLT_LIMIT_MV:.0f} mV, so these "
+            "are probably microvolts: divide by 1,000"
         )
     flat = [lead for lead, row in zip(LEADS, signal, strict=True) if np.ptp(row) < FLAT_LIMIT_MV]
     if len(flat) == len(LEADS):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from retrieval.intake.page.spectrum import Plane, Ruling
 
 Matrix = NDArray[np.float64]
+Mask = NDArray[np.uint8]
 Wave = NDArray[np.complexfloating]
 RULE_MM = 5.0
 MIN_COHERENCE = 0.35
@@ -27,6 +28,7 @@ pitch changes by a tenth from one end to the other."""
 SPACING = 1.6
 MAX_FREQUENCY = 0.46
 MAX_BEND_MM = 3.0
+SURE_TRUST = 0.42
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class PaperMap:
     """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper; ``misfit_mm`` is the rms of what it leaves.
 
     ``covered`` is the share of the picture on which lines were followed. ``bend`` float32 ``[2, h, w]`` holds, on a
-    coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``.
+    coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``;
+    ``ruled`` uint8 ``[h, w]`` is 255 where lines were followed.
     """
 
     matrix: Matrix
     misfit_mm: float
     covered: float
     bend: Plane
+    ruled: Mask
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def _map_by(evidence: Plane, ruling: Ruling, harmonic: int) -> PaperMap | None:
     misfit = float(np.sqrt(np.average(left[near] ** 2, weights=trust[near]))) * RULE_MM
     bend = np.stack([_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)])
     covered = min(_covered(family, evidence) for family in families)
-    return PaperMap(np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend)
+    return PaperMap(np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend, _ruled(families, evidence))
 
 
 def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
@@ -202,6 +206,26 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> Plane:
     near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), 2.4)
     # A little weight of zero bend keeps the unknown parts in the plane.
     return (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
+
+
+def _ruled(families: list[_Phases], evidence: Plane) -> Mask:
+    """The convex hull of where lines were followed, 255 inside, on 96 columns; a desk beside the paper is outside."""
+    height, width = evidence.shape
+    columns = 96
+    rows = max(4, round(columns * height / width))
+    seen = np.zeros((rows, columns), np.uint8)
+    for family in families:
+        sure = family.points[family.trust > SURE_TRUST]
+        x = np.clip((sure[:, 0] * columns / width).astype(int), 0, columns - 1)
+        y = np.clip((sure[:, 1] * rows / height).astype(int), 0, rows - 1)
+        seen[y, x] = 1
+    # Lone points in the grain of a table are no paper.
+    seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    points = np.argwhere(seen)[:, ::-1].astype(np.int32)
+    if len(points) < 0.2 * seen.size:
+        return np.full((rows, columns), 255, np.uint8)
+    hull = cv2.convexHull(np.ascontiguousarray(points).reshape(-1, 1, 2))
+    return np.asarray(cv2.fillConvexPoly(np.zeros((rows, columns), np.uint8), hull, 255), np.uint8)
 
 
 def _covered(family: _Phases, evidence: Plane) -> float:

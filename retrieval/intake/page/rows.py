@@ -23,7 +23,7 @@ LEVEL_MM = 2.0
 """A stretch this long without a change of height is level: no upright stroke is that thick."""
 SEPARATOR_MM = 35.0
 DOTTED_MM = 45.0
-MAX_SEPARATORS = 7
+MAX_SEPARATORS = 14
 EDGE_MM = 100.0
 LONG_MM = 40.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ FLAT_PX_PER_MM = 6.0
 MAX_FLAT_MM = (460.0, 400.0)
 WORTH_BENDING_MM = 0.08
 MIN_COVER = 0.2
+SAME_COLOUR = 7
+"""Levels of 255 by which neighbouring cells of one sheet may differ in any channel."""
 GOOD_COVER, GOOD_MISFIT_MM = 0.5, 0.8
 
 
@@ -61,7 +63,46 @@ def straighten(rgb: Rgb) -> FlatPage | None:
     trust = float(np.clip(best[1].covered / 0.7, 0, 1) * np.clip(1.3 - best[1].misfit_mm, 0.2, 1))
     found = best[1]
     bend = found.bend if float(np.sqrt((found.bend**2).mean())) > WORTH_BENDING_MM else None
-    return flatten(small, found.matrix, factor, trust, ruled=True, bend=bend)
+    page = flatten(small, found.matrix, factor, trust, ruled=True, bend=bend)
+    return replace(page, valid=page.valid & _on_paper(found, page, factor, small))
+
+
+def _on_paper(found: PaperMap, page: FlatPage, factor: float, small: Rgb) -> NDArray[np.bool_]:
+    """Where the straightened page shows ruled paper; an edge of the sheet inside the picture is left out."""
+    height, width = small.shape[:2]
+    ruled = _grown(found.ruled, small)
+    # Cells at the border of the picture are continued, so that only an edge inside the picture is shaved.
+    ruled = cv2.copyMakeBorder(ruled, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    cell = width / found.ruled.shape[1], height / found.ruled.shape[0]
+    into = np.array([[cell[0], 0, -0.5 * cell[0]], [0, cell[1], -0.5 * cell[1]], [0, 0, 1]])
+    view = (
+        np.diag([FLAT_PX_PER_MM, FLAT_PX_PER_MM, 1.0]) @ page.matrix @ np.diag([1 / factor, 1 / factor, 1.0]) @ into
+    )
+    size = page.valid.shape[1], page.valid.shape[0]
+    flat = cv2.warpPerspective(ruled, view, size, flags=cv2.INTER_LINEAR)
+    return np.asarray(flat > 127)
+
+
+def _grown(ruled: NDArray[np.uint8], small: Rgb) -> NDArray[np.uint8]:
+    """The paper where its lines were followed, and what borders on that without a jump of colour.
+
+    Lines fade in shadow and blur while the paper goes on; at the edge of a table the colour jumps.
+    """
+    size = ruled.shape[1], ruled.shape[0]
+    colour = cv2.resize(cv2.medianBlur(small, 5), size, interpolation=cv2.INTER_AREA).astype(np.int16)
+    paper = ruled > 0
+    for _ in range(sum(ruled.shape)):
+        more = paper.copy()
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            same = np.abs(colour - np.roll(colour, step, axis)).max(axis=2) < SAME_COLOUR
+            same[(0 if step > 0 else -1,) if axis == 0 else (slice(None), 0 if step > 0 else -1)] = False
+            more |= np.roll(paper, step, axis) & same
+        if (more == paper).all():
+            break
+        paper = more
+    # A thick trace jumps in colour as well: gaps of a few cells belong to the sheet around them.
+    whole = cv2.morphologyEx(np.pad(paper.astype(np.uint8), 4, mode="edge"), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    return np.asarray(whole[4:-4, 4:-4] * 255, np.uint8)
 
 
 def flatten(

