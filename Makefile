@@ -26,8 +26,9 @@ demo: $(DEMO)/.nearbeat ## Set up in .venv-demo (no torch), answer three queries
 test: $(DEV)/.nearbeat ## Set up in .venv (all of it, with torch), run the whole suite.
 	@$(PYTEST)
 
+# Merely importing torch takes longer than most of these tests, hence the folder is left out as well.
 test-fast: $(DEV)/.nearbeat ## The tests that need neither torch nor patience.
-	@$(PYTEST) -m "not slow and not train"
+	@$(PYTEST) -m "not slow and not train" --ignore=tests/training
 
 lint: $(DEV)/.nearbeat ## Style (ruff) and types (pyright).
 	@$(DEV)/bin/ruff check .
@@ -41,9 +42,9 @@ format: $(DEV)/.nearbeat ## Lay the code out as make lint wants it.
 wheel: $(DEV)/.nearbeat ## Build the package into dist/.
 	@$(DEV)/bin/python -m hatchling build -t wheel
 
-evaluate: $(DEV)/.nearbeat ## Measure on PTB-XL: make evaluate PTBXL=FOLDER [BUNDLE=FOLDER] [UNTRAINED=FOLDER]
+evaluate: $(DEMO)/.nearbeat ## Measure on PTB-XL: make evaluate PTBXL=FOLDER [BUNDLE=FOLDER] [UNTRAINED=FOLDER]
 	@test -n "$(PTBXL)" || { echo "make evaluate needs the folder of PTB-XL: make evaluate PTBXL=FOLDER" >&2; exit 2; }
-	@$(DEV)/bin/nearbeat evaluate --ptbxl "$(PTBXL)" --out evaluation \
+	@$(DEMO)/bin/nearbeat evaluate --ptbxl "$(PTBXL)" --out evaluation \
 		$(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(UNTRAINED),--untrained "$(UNTRAINED)")
 
 train: $(DEV)/.nearbeat ## Train towers by a recipe: make train PTBXL=FOLDER [RECIPE=FILE]; goes on where it was stopped.
@@ -81,7 +82,7 @@ $(DEMO)/.tools $(DEV)/.tools: requirements/build.txt
 	@touch $@
 
 $(DEMO)/.dependencies: requirements/run.txt $(DEMO)/.tools
-	@echo "Installing what answering needs (about 0.5 GB) …"
+	@echo "Installing what answering needs (0.7 GB) …"
 	@$(UV) --require-hashes -r $<
 	@touch $@
 
@@ -91,7 +92,7 @@ $(DEMO)/.nearbeat: $(DEMO)/.dependencies pyproject.toml README.md $(SOURCES)
 	@touch $@
 
 $(DEV)/.dependencies: requirements/dev.txt $(DEV)/.tools
-	@echo "Installing everything, with torch (about 6 GB) …"
+	@echo "Installing everything, with torch (7 GB) …"
 	@$(UV) --require-hashes -r $<
 	@touch $@
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,16 @@ class Trainer:
         texts = [text for case in [*self.cases, *self.validation] for text in case.texts]
         self.text_folder = prepare_text_tower(recipe.text.source, texts, folder / "text", recipe.text.common_pieces)
         self.model = NearBeatModel(recipe, self.text_folder)
-        self.bank = self._bank(texts)
+        self.texts = texts
         self.alignment = AlignmentLoss()
         self.best = -math.inf
 
-    def _bank(self, texts: Sequence[str]) -> TextBank:
+    @cached_property
+    def bank(self) -> TextBank:
+        """Every text of the run, tokenised; with a frozen trunk also what the trunk answers, computed once."""
         tokenizer = load_tokenizer(self.folder / "text")
-        with self.told.bar("texts", len(set(texts))) as step:
-            return build_bank(texts, tokenizer, self.recipe.text, self.model, self.folder / "texts.npz", step)
+        with self.told.bar("texts", len(set(self.texts))) as step:
+            return build_bank(self.texts, tokenizer, self.recipe.text, self.model, self.folder / "texts.npz", step)
 
     def run(self, stop_after: Callable[[Place], bool] | None = None) -> None:
         """Train to the end of the last stage, from wherever the folder stands.

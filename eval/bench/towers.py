@@ -42,7 +42,17 @@ def main() -> None:
     repeat: int = parser.parse_args().repeat
     quiet_libraries()
     torch.manual_seed(0)
-    print_row(["tower", "form", "MB", "ms, one thread", "alone = in a batch of 8", "1 thread = 2 threads", "cosine to float"])
+    print_row(
+        [
+            "tower",
+            "form",
+            "MB",
+            "ms, one thread",
+            "alone = in a batch of 8",
+            "1 thread = 2 threads",
+            "cosine to float",
+        ]
+    )
     print_row(["---"] * 7)
     pages = np.concatenate([page_input(canonical_page(simulate(i).recording).pixels) for i in range(8)])
     with tempfile.TemporaryDirectory() as scratch:

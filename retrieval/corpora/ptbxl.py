@@ -15,16 +15,20 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.ecg.recording import LEADS, Recording, Sex, from_leads
-from retrieval.errors import CorpusError
+from retrieval.errors import BadInput, CorpusError
 
 DATABASE = "ptbxl_database.csv"
 RATE = 100.0
 FIRST, LAST = 2, 985
-"""Samples of the 100 Hz records in use: the edges of some differ between folds (filter tails), and would tell them."""
+"""Samples of the 100 Hz records in use: the edges of some differ between folds (filter tails) and would tell them."""
 
 # AGE: ages over 89 years are stored as 300 to protect the patients.
 _HIDDEN_AGE = 300.0
-_DEVICE_FOOTER = re.compile(r"\s*\b4\.46\b|\s*\bunbest[^\s]*tigter?\s+bericht\b|\s*\bunconfirmed report\b", re.IGNORECASE)
+# Reports end after 255 characters, so the footer may be cut; "alter unbest." (age unknown) is a finding and stays.
+_DEVICE_FOOTER = re.compile(
+    r"\s*\b4\.46\b|\s*\bunbest\S*tigter?\s+bericht\b|\s*\bunbestä\w*(?:\s+b\w*)?\s*$|\s*\bunconfirmed report\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class PtbXl:
         with path.open(encoding="utf-8", newline="") as lines:
             try:
                 rows = tuple(_row(line) for line in csv.DictReader(lines))
-            except (KeyError, ValueError, SyntaxError, AttributeError) as error:
+            except (KeyError, ValueError, TypeError, SyntaxError, AttributeError, csv.Error) as error:
                 raise CorpusError(f"{path} is not the database of PTB-XL 1.0.3: {error!r}") from error
         return cls(Path(folder), rows)
 
@@ -91,7 +95,7 @@ class PtbXl:
         """The record at 100 Hz, ``[12, 983]`` in mV.
 
         Raises:
-            CorpusError: when its files are absent or damaged.
+            CorpusError: when its files are absent or damaged, or lack a lead.
         """
         import wfdb
 
@@ -103,7 +107,11 @@ class PtbXl:
             raise CorpusError(f"record {row.ecg_id} cannot be read: {error}") from error
         signal = np.asarray(record.p_signal, dtype=np.float32).T
         by_name = {name: lead for name, lead in zip(record.sig_name or LEADS, signal, strict=True)}
-        return Recording(from_leads(by_name)[:, FIRST:LAST], float(record.fs), row.age, row.sex, row.patient_key)
+        try:
+            leads = from_leads(by_name)[:, FIRST:LAST]
+            return Recording(leads, float(record.fs), row.age, row.sex, row.patient_key)
+        except BadInput as error:
+            raise CorpusError(f"record {row.ecg_id} is no 12-lead ECG: {error}") from error
 
     def recordings(self, folds: Iterable[int]) -> Iterator[tuple[PtbXlRow, Recording]]:
         """Rows of these folds with their recordings; records whose files are absent are passed over."""
@@ -140,6 +148,8 @@ def parse_folds(text: str) -> tuple[int, ...]:
 
 
 def _row(line: dict[str, str]) -> PtbXlRow:
+    if None in line.values():
+        raise ValueError(f"the line of ecg_id {line['ecg_id']} is cut short")
     codes: dict[str, float] = ast.literal_eval(line["scp_codes"])
     age = float(line["age"]) if line["age"] else None
     return PtbXlRow(

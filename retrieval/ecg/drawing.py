@@ -61,8 +61,8 @@ class PageStyle:
         if self.grid != "none" and self.grid not in GRIDS:
             raise BadArgument(f"no grid is called '{self.grid}'; there are {', '.join(GRIDS)} and none")
         for name in ("px_per_mm", "speed", "gain", "row_mm", "trace_mm"):
-            if not getattr(self, name) > 0:
-                raise BadArgument(f"{name} is {getattr(self, name)}; it must be greater than 0")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise BadArgument(f"{name} is {getattr(self, name)}; it must be greater than 0 and finite")
 
 
 @dataclass(frozen=True)

@@ -165,8 +165,8 @@ def check(recording: Recording) -> tuple[str, ...]:
     if peak > MICROVOLT_LIMIT_MV:
         beyond = [lead for lead, reached in zip(LEADS, peaks, strict=True) if reached > MICROVOLT_LIMIT_MV]
         raise BadSignal(
-            f"lead {', '.join(beyond)} reaches {peak:.0f} mV; an ECG stays under {MICROVOLT_LIMIT_MV:.0f} mV, so these "
-            "are probably microvolts: divide by 1,000"
+            f"lead {', '.join(beyond)} reaches {peak:.0f} mV; an ECG stays under {MICROVOLT_LIMIT_MV:.0f} mV, so "
+            "these are probably microvolts: divide by 1,000"
         )
     flat = [lead for lead, row in zip(LEADS, signal, strict=True) if np.ptp(row) < FLAT_LIMIT_MV]
     if len(flat) == len(LEADS):

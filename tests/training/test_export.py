@@ -71,7 +71,10 @@ def test_pages_agree_with_torch(trained, bundle, pages):
 
 def test_float_texts_agree_with_torch(trained, float_bundle):
     with torch.inference_mode():
-        wanted = [trained.model.clip.encode_text(torch.from_numpy(float_bundle.tokens(s)), normalize=True) for s in SENTENCES]
+        wanted = [
+            trained.model.clip.encode_text(torch.from_numpy(float_bundle.tokens(s)), normalize=True)
+            for s in SENTENCES
+        ]
     got = float_bundle.encode_texts(SENTENCES)
     assert (torch.cat(wanted).numpy() * got).sum(axis=1).min() >= 0.9999
 

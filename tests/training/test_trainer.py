@@ -39,7 +39,9 @@ def uninterrupted(bert, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "stop", [Place(0, 0, 2), Place(1, 0, 3), Place(1, 1, 4)], ids=["in stage 1", "in stage 2", "end of the last epoch"]
+    "stop",
+    [Place(0, 0, 2), Place(1, 0, 3), Place(1, 1, 4)],
+    ids=["in stage 1", "in stage 2", "end of the last epoch"],
 )
 def test_stopped_and_resumed_equals_uninterrupted(bert, uninterrupted, tmp_path, told, stop):
     Trainer(tiny_recipe(bert), tmp_path, told).run(stop_after=lambda place: place == stop)

@@ -101,7 +101,9 @@ def _grown(ruled: NDArray[np.uint8], small: Rgb) -> NDArray[np.uint8]:
             break
         paper = more
     # A thick trace jumps in colour as well: gaps of a few cells belong to the sheet around them.
-    whole = cv2.morphologyEx(np.pad(paper.astype(np.uint8), 4, mode="edge"), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    whole = cv2.morphologyEx(
+        np.pad(paper.astype(np.uint8), 4, mode="edge"), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)
+    )
     return np.asarray(whole[4:-4, 4:-4] * 255, np.uint8)
 
 

@@ -33,7 +33,9 @@ def test_every_lead_is_shown_and_repeated_only_as_a_rhythm_strip(name):
     assert all(len(row) == 1 for row in layout_named(name).rows[len(PLANS[name]) - len(strips) :])
 
 
-@pytest.mark.parametrize(("name", "columns"), [("3x4", 4), ("3x4+1", 4), ("3x4+3", 4), ("6x2", 2), ("6x2+1", 2), ("12x1", 1)])
+@pytest.mark.parametrize(
+    ("name", "columns"), [("3x4", 4), ("3x4+1", 4), ("3x4+3", 4), ("6x2", 2), ("6x2+1", 2), ("12x1", 1)]
+)
 def test_columns(name, columns):
     assert layout_named(name).columns == columns
 
@@ -58,5 +60,7 @@ def test_cells_share_a_row_without_gap_or_overlap(name, x_mm, top_mm, row_mm, wi
 
 @pytest.mark.parametrize("name", ["", "3X4", "4x3", "3x4+2"])
 def test_an_unknown_layout_is_refused_in_one_sentence(name):
-    with pytest.raises(BadArgument, match=rf"^no layout is called '{name.replace('+', '.')}'; there are 3x4, 3x4\+1, .*12x1$"):
+    with pytest.raises(
+        BadArgument, match=rf"^no layout is called '{name.replace('+', '.')}'; there are 3x4, 3x4\+1, .*12x1$"
+    ):
         layout_named(name)

@@ -1,4 +1,4 @@
-"""The canonical page, read back from its pixels: which lead stands where, how high a millivolt is, when it happens."""
+"""The canonical page, read back from its pixels: which lead stands where, how high a millivolt is, and when."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,9 @@ def test_the_steep_parts_of_an_ecg_reach_as_far_as_they_should(seed):
     signal = simulate(seed, rate=500.0).recording.signal
     # At most 1.3 mV from the baseline, so that no trace reaches into the next row.
     level = np.median(signal, axis=1, keepdims=True)
-    recording = Recording((signal - level) / np.maximum(np.abs(signal - level).max(axis=1, keepdims=True) / 1.3, 1), 500.0)
+    recording = Recording(
+        (signal - level) / np.maximum(np.abs(signal - level).max(axis=1, keepdims=True) / 1.3, 1), 500.0
+    )
     dark = ink(canonical_page(recording).pixels) > 0.5
     for lead, x_mm, width, middle, half, first in stretches("3x4+1"):
         columns = np.arange(round((x_mm + 3) * 2), round((x_mm + width - 3) * 2))
@@ -164,7 +166,9 @@ def test_an_unknown_layout_is_refused():
         canonical_page(waves(), "5x5")
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((512, 256), np.uint8), np.zeros((256, 512)), np.zeros((256, 512, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((512, 256), np.uint8), np.zeros((256, 512)), np.zeros((256, 512, 3), np.uint8)]
+)
 def test_another_shape_or_type_is_no_canonical_page(pixels):
     with pytest.raises(ValueError, match="a canonical page is uint8"):
         CanonicalPage(pixels)

@@ -19,7 +19,14 @@ from retrieval.ecg.recording import (
 )
 from retrieval.errors import BadSignal, LeadsMissing
 
-BY_HAND = {"I": (0.6, -0.2), "II": (1.0, 0.4), "III": (0.4, 0.6), "aVR": (-0.8, -0.1), "aVL": (0.1, -0.4), "aVF": (0.7, 0.5)}
+BY_HAND = {
+    "I": (0.6, -0.2),
+    "II": (1.0, 0.4),
+    "III": (0.4, 0.6),
+    "aVR": (-0.8, -0.1),
+    "aVL": (0.1, -0.4),
+    "aVF": (0.7, 0.5),
+}
 """Two moments of six limb leads: III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2."""
 CHEST = {f"V{i}": (0.1 * i, -0.1 * i) for i in range(1, 7)}
 EIGHT = arrays(np.float32, (8, 20), elements=st.floats(-8, 8, width=32))
@@ -79,12 +86,20 @@ def test_leads_that_were_recorded_are_kept_as_they_are():
 
 
 def test_leads_come_in_any_order_and_spelling_and_strangers_are_passed_over():
-    leads = {"MCL1": (9, 9), **dict(reversed(CHEST.items())), "AVF": (0.7, 0.5), " ii ": (1, 0.4), "Lead I": (0.6, -0.2)}
+    leads = {
+        "MCL1": (9, 9),
+        **dict(reversed(CHEST.items())),
+        "AVF": (0.7, 0.5),
+        " ii ": (1, 0.4),
+        "Lead I": (0.6, -0.2),
+    }
     np.testing.assert_allclose(from_leads(leads), [*BY_HAND.values(), *CHEST.values()], atol=1e-6)
 
 
 def test_missing_leads_are_named():
-    with pytest.raises(LeadsMissing, match=r"3 of 12 leads are here \(I, V1, V2\); II, V3, V4, V5, V6 can be neither"):
+    with pytest.raises(
+        LeadsMissing, match=r"3 of 12 leads are here \(I, V1, V2\); II, V3, V4, V5, V6 can be neither"
+    ):
         from_leads({"I": [0], "V1": [0], "V2": [0]})
     with pytest.raises(LeadsMissing, match=r"0 of 12 leads are here \(none\)"):
         from_leads({"resp": [0]})
@@ -100,7 +115,9 @@ def test_eight_leads_are_eight():
         from_independent(np.zeros((7, 5)))
 
 
-@given(st.sampled_from(LEADS), st.sampled_from(["{}", " {} ", "Lead {}", "LEAD_{}", "lead-{}", "lead{}"]), st.booleans())
+@given(
+    st.sampled_from(LEADS), st.sampled_from(["{}", " {} ", "Lead {}", "LEAD_{}", "lead-{}", "lead{}"]), st.booleans()
+)
 def test_spellings_of_a_lead(lead, form, loud):
     name = form.format(lead)
     assert lead_name(name.upper() if loud else name.lower()) == lead

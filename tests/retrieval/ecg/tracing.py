@@ -19,7 +19,9 @@ PLANS = {
 
 def waves(seconds=10.0, rate=250.0, high=0.35, offset=0.0):
     """A recording whose leads are sines of twelve frequencies: each can be told from the others in 2.5 s."""
-    return Recording(np.array([wave(k, np.arange(round(seconds * rate)) / rate, high) for k in range(12)]) + offset, rate)
+    return Recording(
+        np.array([wave(k, np.arange(round(seconds * rate)) / rate, high) for k in range(12)]) + offset, rate
+    )
 
 
 def wave(k, t, high=0.35):
@@ -40,25 +42,25 @@ def ink(pixels):
 
 
 def heights(pixels, px_per_mm, x_mm, width_mm, middle_mm, half_mm):
-    """``(x, y)`` in mm of a trace: the centre of the ink in each column of a band; columns without ink are left out."""
-    dark = ink(pixels)
-    x = (np.arange(dark.shape[1]) + 0.5) / px_per_mm
-    y = (np.arange(dark.shape[0]) + 0.5) / px_per_mm
-    columns = (x > x_mm) & (x < x_mm + width_mm)
-    rows = np.abs(y - middle_mm) < half_mm
-    band = dark[rows][:, columns]
-    seen = band.sum(axis=0) > 0.3
-    centre = (band * y[rows, None]).sum(axis=0)[seen] / band.sum(axis=0)[seen]
-    return x[columns][seen], centre
+    """``(x, y)`` in mm of a trace: the centre of the ink in each column of a band that has any."""
+    x = (np.arange(pixels.shape[1]) + 0.5) / px_per_mm
+    y = (np.arange(pixels.shape[0]) + 0.5) / px_per_mm
+    columns = np.flatnonzero((x > x_mm) & (x < x_mm + width_mm))
+    rows = np.flatnonzero(np.abs(y - middle_mm) < half_mm)
+    band = ink(pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    total = band.sum(axis=0)
+    seen = total > 0.3
+    return x[columns][seen], (y[rows] @ band)[seen] / total[seen]
 
 
-def fitted(expected, t, seen, reach=0.08):
-    """``(gain, offset in mV, lag in s, residual in mV)`` of ``seen`` against the function ``expected`` of time."""
-    best = (0.0, 0.0, 0.0, np.inf)
-    for lag in np.linspace(-reach, reach, 161):
-        there = np.stack([expected(t - lag), np.ones(len(t))], axis=1)
-        answer = np.linalg.lstsq(there, seen, rcond=None)[0]
-        residual = float(np.sqrt(np.mean((there @ answer - seen) ** 2)))
-        if residual < best[3]:
-            best = (float(answer[0]), float(answer[1]), float(lag), residual)
-    return best
+def fitted(expected, t, seen):
+    """``(gain, offset in mV, lag in s, residual in mV)`` of ``seen`` against the function ``expected`` of time.
+
+    By least squares of gain x expected(t) + offset - lag x slope(t), so the lag is meant to be small.
+    """
+    step = 0.002
+    slope = (expected(t + step) - expected(t - step)) / (2 * step)
+    there = np.stack([expected(t), np.ones(len(t)), -slope], axis=1)
+    answer = np.linalg.solve(there.T @ there, there.T @ seen)
+    residual = float(np.sqrt(np.mean((there @ answer - seen) ** 2)))
+    return float(answer[0]), float(answer[1]), float(answer[2] / answer[0]), residual

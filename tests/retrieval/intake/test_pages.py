@@ -74,6 +74,7 @@ def test_header_is_masked(heart: Recording) -> None:
     assert dark.sum() < 0.06 * (without.pixels < 128).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "strength"), [("scan", 1), ("scan", 3), ("photo", 1), ("photo", 2), ("photo", 3)])
 def test_spoiled_pages(heart: Recording, kind: str, strength: int) -> None:
     drawn = draw_page(heart, PageStyle())
@@ -96,6 +97,7 @@ def test_skew_is_found(heart: Recording) -> None:
     assert report.px_per_mm_x == pytest.approx(6.0 * 0.95, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_turned_pages(heart: Recording, quarters: int) -> None:
     pixels = draw_page(heart, PageStyle()).pixels
@@ -122,6 +124,7 @@ def test_page_without_ruling_says_so(heart: Recording) -> None:
     assert likeness(page.pixels, canonical_page(heart).pixels) > 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp", "pdf"])
 def test_files_of_each_kind(heart: Recording, tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"page.{suffix}"
