@@ -65,7 +65,11 @@ def varied_page(signal: Signal, rate: float, rng: np.random.Generator, variation
         _residual_grid(pixels, rng)
     lines = [cell_polyline(signal, rate, cell, CANONICAL.speed, CANONICAL.gain) for cell in cells]
     if rng.random() < 0.25 * strength:
-        lines += [pulse_polyline(0.5, cell.baseline_mm, CANONICAL.gain, CANONICAL.speed) for cell in cells if cell.start == 0]
+        lines += [
+            pulse_polyline(0.5, cell.baseline_mm, CANONICAL.gain, CANONICAL.speed)
+            for cell in cells
+            if cell.start == 0
+        ]
     thick = 2 if rng.random() < 0.2 * strength else 1
     ink_polylines(pixels, lines, CANONICAL.px_per_mm, int(rng.integers(0, 1 + round(90 * strength))), thick)
     if rng.random() < 0.3 * strength:

@@ -64,7 +64,7 @@ def export_bundle(
         facts: for the card.
         quantise: store the text tower's weights as int8.
     """
-    model = model.eval().float()
+    model = model.eval().float().cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         folder = Path(scratch) / "bundle"

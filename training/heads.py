@@ -42,7 +42,9 @@ class SignalDecoder(nn.Module):
         self.bin = nn.Parameter(torch.randn(1, BINS, width) * 0.02)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
         self.out = nn.Linear(width, BIN_SAMPLES)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -61,7 +63,9 @@ def plotted(layout: str, samples: int) -> torch.Tensor:
     return mask
 
 
-def signal_loss(decoded: torch.Tensor, signal: torch.Tensor, shown: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+def signal_loss(
+    decoded: torch.Tensor, signal: torch.Tensor, shown: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
     """Huber loss in mV, full on plotted samples, a fifth on those that must be inferred.
 
     Args:

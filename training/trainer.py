@@ -67,7 +67,8 @@ class Trainer:
         self.head_weights = head_weights(len(STATEMENTS), len(SUPERCLASSES))
         texts = [text for case in [*self.cases, *self.validation] for text in case.texts]
         self.text_folder = prepare_text_tower(recipe.text.source, texts, folder / "text", recipe.text.common_pieces)
-        self.model = NearBeatModel(recipe, self.text_folder)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = NearBeatModel(recipe, self.text_folder).to(self.device)
         self.texts = texts
         self.alignment = AlignmentLoss()
         self.best = -math.inf
@@ -160,23 +161,28 @@ class Trainer:
 
     def losses(self, batch: Batch, stage: Stage) -> Losses:
         """The weighted sum of the stage's losses on a batch, and its parts."""
-        targets = self.targets[batch.case]
+        targets = self.targets[batch.case].to(self.device)
         parts: dict[str, torch.Tensor] = {}
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            out = self.model.pages(batch.ink)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            out = self.model.pages(batch.ink.to(self.device))
             decoded = self.model.decoder(out.tokens).float() if stage.signal else None
         if stage.contrastive:
-            rows = [self.bank.row[self.cases[c].texts[t]] for c, t in zip(batch.case, batch.text, strict=True)]
-            soft = overlap_targets(targets, self.weights) if stage.positives == "overlap" else None
-            texts = self.bank.embed(self.model, rows)
-            parts["contrastive"] = self.alignment(out.embedding, texts, self.model.clip.logit_scale.exp(), soft)
+            parts["contrastive"] = self._contrastive(batch, out.embedding, targets, stage)
         if stage.statements:
             logits = self.model.statements(out.embedding)
-            parts["statements"] = F.binary_cross_entropy_with_logits(logits, targets, weight=self.head_weights)
+            weight = self.head_weights.to(self.device)
+            parts["statements"] = F.binary_cross_entropy_with_logits(logits, targets, weight=weight)
         if decoded is not None:
-            parts["signal"] = signal_loss(decoded, batch.signal, batch.shown, batch.known)
+            truth = (part.to(self.device) for part in (batch.signal, batch.shown, batch.known))
+            parts["signal"] = signal_loss(decoded, *truth)
         total = torch.stack([getattr(stage, name) * value for name, value in parts.items()]).sum()
         return Losses(total, {name: float(value.detach()) for name, value in parts.items()})
+
+    def _contrastive(self, batch: Batch, pages: torch.Tensor, targets: torch.Tensor, stage: Stage) -> torch.Tensor:
+        rows = [self.bank.row[self.cases[c].texts[t]] for c, t in zip(batch.case, batch.text, strict=True)]
+        soft = overlap_targets(targets, self.weights.to(self.device)) if stage.positives == "overlap" else None
+        texts = self.bank.embed(self.model, rows, self.device)
+        return self.alignment(pages, texts, self.model.clip.logit_scale.exp(), soft)
 
     def _measure(self, stage: Stage, number: int, epoch: int) -> None:
         """Score the validation fold, write a line of the log, and keep the weights when they are the best so far."""
@@ -194,8 +200,9 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Vote AUROC and exact-pair recall on the validation cases, their clean pages against their own reports."""
         self.model.eval()
-        vectors = embed_cases(self.model, self.validation)
-        texts = self.bank.embed(self.model, [self.bank.row[case.texts[0]] for case in self.validation]).numpy()
+        vectors = embed_cases(self.model, self.validation, self.device)
+        rows = [self.bank.row[case.texts[0]] for case in self.validation]
+        texts = self.bank.embed(self.model, rows, self.device).cpu().numpy()
         statements = [case.statements for case in self.validation]
         return retrieval_scores(vectors, texts, statements, [case.patient_key for case in self.validation], k=20)
 
@@ -225,11 +232,13 @@ def load_all(recipe: Recipe, told: Told) -> tuple[list[LoadedCorpus], list[Train
 
 
 @torch.inference_mode()
-def embed_cases(model: NearBeatModel, cases: Sequence[TrainingCase], batch: int = 32) -> np.ndarray:
+def embed_cases(
+    model: NearBeatModel, cases: Sequence[TrainingCase], device: torch.device, batch: int = 32
+) -> np.ndarray:
     """Unit vectors ``[n, dim]`` of the canonical pages of cases, by the model as it trains."""
     rows = []
     for start in range(0, len(cases), batch):
         pages = [canonical_page(Recording(case.signal, RATE)).pixels for case in cases[start : start + batch]]
         ink = torch.from_numpy((PAPER - np.stack(pages).astype(np.float32)) / PAPER)[:, None]
-        rows.append(model.pages(ink).embedding)
+        rows.append(model.pages(ink.to(device)).embedding.cpu())
     return torch.cat(rows).numpy()

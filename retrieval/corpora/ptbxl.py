@@ -105,6 +105,8 @@ class PtbXl:
             record = wfdb.rdrecord(str(self.folder / row.path))
         except Exception as error:
             raise CorpusError(f"record {row.ecg_id} cannot be read: {error}") from error
+        if not isinstance(record, wfdb.Record) or record.p_signal is None or not record.fs:
+            raise CorpusError(f"record {row.ecg_id} holds no signal; fetch its files again")
         signal = np.asarray(record.p_signal, dtype=np.float32).T
         by_name = {name: lead for name, lead in zip(record.sig_name or LEADS, signal, strict=True)}
         try:

@@ -61,7 +61,8 @@ LAYOUTS: dict[str, Layout] = {
         Layout("6x2", _SIX_BY_TWO),
         Layout("6x2+1", (*_SIX_BY_TWO, ("II",))),
         Layout(
-            "12x1", tuple((lead,) for lead in ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"))
+            "12x1",
+            tuple((lead,) for lead in ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")),
         ),
     )
 }

@@ -60,7 +60,9 @@ class CanonicalPage:
 
     def __post_init__(self) -> None:
         if self.pixels.shape != CANONICAL.shape or self.pixels.dtype != np.uint8:
-            raise ValueError(f"a canonical page is uint8 {CANONICAL.shape}, not {self.pixels.dtype} {self.pixels.shape}")
+            raise ValueError(
+                f"a canonical page is uint8 {CANONICAL.shape}, not {self.pixels.dtype} {self.pixels.shape}"
+            )
 
 
 def canonical_cells(layout: str = "3x4+1") -> tuple[LeadCell, ...]:
@@ -80,7 +82,8 @@ def canonical_page(recording: Recording, layout: str = "3x4+1") -> CanonicalPage
     signal = signal[:, :ten_seconds]
     pixels = np.full(CANONICAL.shape, PAPER, np.uint8)
     lines = [
-        cell_polyline(signal, recording.rate, cell, CANONICAL.speed, CANONICAL.gain) for cell in canonical_cells(layout)
+        cell_polyline(signal, recording.rate, cell, CANONICAL.speed, CANONICAL.gain)
+        for cell in canonical_cells(layout)
     ]
     ink_polylines(pixels, lines, CANONICAL.px_per_mm, INK)
     return CanonicalPage(pixels, layout)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 CARD = "bundle.json"
 MODEL_FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+PAGE = {"width": CANONICAL.width_px, "height": CANONICAL.height_px, "px_per_mm": CANONICAL.px_per_mm}
 SHIPPED = Path(__file__).parent / "shipped"
 """The bundle inside the package."""
 
@@ -43,7 +44,7 @@ class Bundle:
         self.card = card
         self.name: str = card["name"]
         self.version: str = card["version"]
-        self.dim: int = int(card["dim"])
+        self.dim: int = card["dim"]
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Bundle:
@@ -94,9 +95,15 @@ class Bundle:
         """
         for text in texts:
             if not any(letter.isalnum() for letter in text):
-                raise EmptySentence(f"the sentence '{text}' holds no word; describe the ECG, such as 'atrial fibrillation'")
+                raise EmptySentence(
+                    f"the sentence '{text}' holds no word; describe the ECG, such as 'atrial fibrillation'"
+                )
         session = self._text_session
-        return self._gather(lambda text: _unit(session.run(["vectors"], {"input_ids": self.tokens(text)})[0]), texts, threads)
+
+        def encode(text: str) -> Vectors:
+            return _unit(np.asarray(session.run(["vectors"], {"input_ids": self.tokens(text)})[0]))
+
+        return self._gather(encode, texts, threads)
 
     def tokens(self, text: str) -> NDArray[np.int64]:
         """The token ids ``[1, tokens]`` of a sentence, with the prefix that the tower was trained with."""
@@ -107,7 +114,7 @@ class Bundle:
     def _gather(self, encode: Callable[[Any], Vectors], items: Sequence[Any], threads: int) -> Vectors:
         if not len(items):
             return np.zeros((0, self.dim), np.float32)
-        workers = min(threads or os.cpu_count() or 1, len(items))
+        workers = min(threads if threads > 0 else os.cpu_count() or 1, len(items))
         if workers == 1:
             return np.concatenate([encode(item) for item in items])
         with ThreadPoolExecutor(workers) as pool:
@@ -125,14 +132,19 @@ class Bundle:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
-        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        file = self.folder / "tokenizer.json"
+        try:
+            return Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises nothing more particular
+            raise BundleError(f"{file} is no tokenizer that can be read: {error}") from error
 
 
 def page_input(page: Gray) -> NDArray[np.float32]:
     """What the image tower takes: ``[1, 1, 256, 512]``, 0 for paper and 1 for ink."""
     if page.shape != CANONICAL.shape or page.dtype != np.uint8:
         raise ValueError(f"a canonical page is uint8 {CANONICAL.shape}, not {page.dtype} {page.shape}")
-    return ((PAPER - page.astype(np.float32)) / PAPER)[None, None]
+    paper = np.float32(PAPER)
+    return ((paper - page.astype(np.float32)) / paper)[None, None]
 
 
 def file_sha256(path: Path) -> str:
@@ -144,16 +156,37 @@ def file_sha256(path: Path) -> str:
 def _read_card(path: Path) -> dict[str, Any]:
     file = path / CARD
     if not file.is_file():
-        raise BundleError(f"{path} holds no {CARD}, so it is no model bundle; give the folder that 'nearbeat train' wrote")
+        raise BundleError(
+            f"{path} holds no {CARD}, so it is no model bundle; give the folder that 'nearbeat train' wrote"
+        )
     try:
         card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         known = card["format"]
-        _ = card["name"], card["version"], card["dim"], card["page"], card["text"], [card["files"][f] for f in MODEL_FILES]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{file} is not the card of a bundle ({error}); copy the bundle again") from error
+        if known == FORMAT:
+            _check_settings(card)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"{file} is not the card of a bundle ({error!r}); copy the bundle again") from error
     if known != FORMAT:
-        raise BundleError(f"{file} is of format {known}, this program reads format {FORMAT}; install a matching version")
+        raise BundleError(
+            f"{file} is of format {known}, this program reads format {FORMAT}; install a matching version"
+        )
+    if card["page"] != PAGE:
+        raise BundleError(
+            f"{file} is of a bundle that reads pages of {card['page']}; this program draws pages of {PAGE}"
+        )
     return card
+
+
+def _check_settings(card: dict[str, Any]) -> None:
+    """Look at every setting that is used; a wrong one must not surface later, as another error."""
+    kinds = {"name": str, "version": str, "dim": int, "page": dict, "text": dict, "files": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(card[name], kind)]
+    wrong += [
+        name for name, kind in (("prefix", str), ("max_tokens", int)) if not isinstance(card["text"][name], kind)
+    ]
+    wrong += [name for name in MODEL_FILES if not isinstance(card["files"][name], str)]
+    if wrong:
+        raise TypeError(f"{', '.join(wrong)} of another type")
 
 
 def _check_file(path: Path, expected: str) -> None:
