@@ -45,7 +45,10 @@ def model_card(card: dict[str, Any], folder: Path) -> str:
     rows = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["metrics"].items())
     minutes = card["training_minutes"]
     return _TEXT.format(
-        **{key: card[key] for key in ("name", "version", "image_tower", "text_tower", "text_weights", "dim", "licence")},
+        **{
+            key: card[key]
+            for key in ("name", "version", "image_tower", "text_tower", "text_weights", "dim", "licence")
+        },
         **card["page"],
         image_mb=size["image.onnx"],
         text_mb=size["text.onnx"],

@@ -1,4 +1,4 @@
-"""The ECGs that a recipe trains on, in memory: waveforms at 100 Hz, their statements, and several wordings of each."""
+"""The ECGs that a recipe trains on, in memory: waveforms at 100 Hz, their statements, several wordings of each."""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ def load_trained(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None
     missing, unexpected = model.load_state_dict(state, strict=False)
     lost = [name for name in missing if name not in frozen and "position_ids" not in name]
     if lost or unexpected:
-        raise BadArgument(f"the saved state is of another model: {(lost + list(unexpected))[0]} does not fit; start anew")
+        raise BadArgument(
+            f"the saved state is of another model: {(lost + list(unexpected))[0]} does not fit; start anew"
+        )
 
 
 def pin_recipe(folder: Path, recipe: Recipe) -> None:

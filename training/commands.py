@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; training/recipes holds examples.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run. One that holds a state is gone on with.")] = Path("runs/run"),
+    out: Annotated[Path, typer.Option(help="Folder of the run. One that holds a state is gone on with.")] = Path(
+        "runs/run"
+    ),
     bundle: Annotated[Path | None, typer.Option(help="Where the bundle is written; else bundle/ in the run.")] = None,
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Do not train: export the towers as they start, as a baseline.")

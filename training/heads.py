@@ -17,7 +17,7 @@ UNPLOTTED_WEIGHT = 0.2
 
 
 class StatementHead(nn.Module):
-    """Statement logits ``[n, statements]`` from unit embeddings ``[n, dim]``, so that the space itself carries them."""
+    """Statement logits ``[n, statements]`` from unit embeddings ``[n, dim]``: the space itself carries them."""
 
     def __init__(self, dim: int, statements: int) -> None:
         super().__init__()
@@ -26,6 +26,7 @@ class StatementHead(nn.Module):
         nn.init.constant_(self.linear.bias, -3.0)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Logits ``[n, statements]``."""
         return self.linear(embedding * self.scale)
 
 
@@ -48,6 +49,7 @@ class SignalDecoder(nn.Module):
         self.out = nn.Linear(width, BIN_SAMPLES)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Twelve leads in mV, ``[n, 12, 992]``."""
         queries = (self.lead + self.bin).flatten(0, 1).expand(tokens.shape[0], -1, -1)
         keys = self.norm(tokens)
         x = queries + self.attention(queries, keys, keys, need_weights=False)[0]
@@ -56,7 +58,7 @@ class SignalDecoder(nn.Module):
 
 
 def plotted(layout: str, samples: int) -> torch.Tensor:
-    """Which samples of a recording stand on a page of that layout: bool ``[12, 992]`` for a recording of ``samples``."""
+    """Which of a recording's ``samples`` stand on a page of that layout: bool ``[12, 992]``."""
     mask = torch.zeros(len(LEADS), DECODED_SAMPLES, dtype=torch.bool)
     for cell in layout_named(layout).cells(0, 0, 1, 1):
         mask[LEADS.index(cell.lead), round(cell.start * samples) : round(cell.stop * samples)] = True

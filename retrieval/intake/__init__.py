@@ -18,12 +18,24 @@ def read(path: str | Path) -> Intake:
     Raises:
         BadInput: one of its children, for what the user can mend: ``FileMissing``, ``EmptyFile``,
             ``UnsupportedFormat``, ``DamagedFile``, ``TooLarge``, ``EncryptedFile``, ``NoWaveform``,
-            ``CompanionMissing``, ``LeadsMissing``, ``BadSignal``, ``NotAnEcg``.
+            ``CompanionMissing``, ``LeadsMissing``, ``BadSignal``, ``NotAnEcg``. Its message names the file.
     """
+    # Imported here, since the package of errors brings numpy with it.
+    from retrieval.errors import BadInput
+
+    file = Path(path)
+    try:
+        return _read(file, str(path))
+    except BadInput as error:
+        if file.name in str(error):
+            raise
+        raise type(error)(f"'{file.name}': {error}") from error
+
+
+def _read(file: Path, given: str) -> Intake:
     # The readers import cv2, wfdb or pydicom; nobody pays for those by importing this package.
     from retrieval.intake.sniff import sniff
 
-    file = Path(path)
     kind = sniff(file)
     if kind in {"wfdb", "dicom_waveform"}:
         return _read_recording(file, kind)
@@ -33,7 +45,7 @@ def read(path: str | Path) -> Intake:
     from retrieval.intake.page import read_page
 
     page, report, warnings = read_page(read_image(file))
-    return Intake(str(path), kind, page, None, warnings, report)
+    return Intake(given, kind, page, None, warnings, report)
 
 
 def _read_recording(file: Path, kind: str) -> Intake:

@@ -206,6 +206,9 @@ def _session(path: Path) -> InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Left alone, ONNX Runtime turns int8 weights into kernels that round the activations to int8 too, by what the
+    # processor can do. With this the weights become float once, at loading, and arithmetic stays float everywhere.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:

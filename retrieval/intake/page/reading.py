@@ -13,13 +13,15 @@ from retrieval.intake.page.ink import find_ink
 from retrieval.intake.page.masking import Traces, count_pulses, separate
 from retrieval.intake.page.naming import FULL_MM, Naming, name_layout
 from retrieval.intake.page.rows import Row, Strokes, find_rows, runs_upright, strokes, without_separators
-from retrieval.intake.page.spectrum import Rgb
+from retrieval.intake.page.spectrum import Rgb, shrink
 from retrieval.intake.page.straighten import FLAT_PX_PER_MM, FlatPage, straighten
 from retrieval.intake.page.unruled import assume_scale
 from retrieval.intake.result import IntakeReport
 
 MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
+MIN_RANGE = 8
+"""Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""
 MIN_ROWS = 3
 MAX_ROWS = 13
 MIN_TRACE_MM = 60.0
@@ -64,17 +66,25 @@ def read_page(rgb: Rgb) -> tuple[CanonicalPage, IntakeReport, tuple[str, ...]]:
 
 def _upright(rgb: Rgb) -> tuple[_Understood, int, bool]:
     """The page turned upright, the quarter turns (counter-clockwise) that took, and whether that is certain."""
+    small, factor = shrink(rgb)
+    if int(small.max()) - int(small.min()) < MIN_RANGE:
+        raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
     refusal: NotAnEcg | None = None
+    ruled = True
     for quarters in (0, 1):
+        page = _flat(_turned(small, quarters), factor, ruled=ruled)
+        # A ruling looks the same from the side: where there was none, none is sought again.
+        ruled = page is not None and page.ruled
         try:
-            found = _understand(_turned(rgb, quarters))
+            found = _understand(page)
         except NotAnEcg as error:
             refusal = refusal or error
             continue
         standing = count_pulses(found.parts, found.rows)
         hanging = count_pulses(found.parts, found.rows, upside_down=True)
         if hanging >= 2 and hanging > 2 * standing:
-            return _understand(_turned(rgb, quarters + 2)), quarters + 2, True
+            page = _flat(_turned(small, quarters + 2), factor, ruled=ruled)
+            return _understand(page), quarters + 2, True
         return found, quarters, quarters == 0 or standing >= 2
     raise refusal or NotAnEcg("no ECG was found in the picture")
 
@@ -83,8 +93,11 @@ def _turned(rgb: Rgb, quarters: int) -> Rgb:
     return np.ascontiguousarray(np.rot90(rgb, quarters))
 
 
-def _understand(rgb: Rgb) -> _Understood:
-    page = straighten(rgb) or assume_scale(rgb)
+def _flat(small: Rgb, factor: float, *, ruled: bool) -> FlatPage | None:
+    return (straighten(small, factor) if ruled else None) or assume_scale(small, factor)
+
+
+def _understand(page: FlatPage | None) -> _Understood:
     if page is None:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     parts = strokes(without_separators(find_ink(page)))

@@ -19,6 +19,8 @@ TURN_STEP = 0.5
 MAX_TURN = 22.0
 LOWEST, HIGHEST, STEP = 0.006, 0.48, 0.001
 """Frequencies that are looked at, in cycles per pixel: bold lines 2 to 160 pixels apart."""
+MIN_SPREAD = 0.02
+"""Spread of the evidence below which a picture is blank: lines one level of 255 darker than the paper make 0.2."""
 PLAUSIBLE_MM = (90.0, 430.0)
 """Lengths of paper that a picture of a 12-lead page shows along its longer side."""
 
@@ -66,7 +68,8 @@ def find_rulings(evidence: Plane, shrunk: float = 1.0) -> tuple[Ruling, ...]:
     Empty where nothing repeats in both directions. Readings differ where a comb is also a sub-comb of another:
     lines of 1, 2.5 or 10 mm may pass for lines of 5.
     """
-    if min(evidence.shape) < 48:
+    # On blank paper the rounding errors of the blurs would be taken for lines.
+    if min(evidence.shape) < 48 or float(evidence.std()) < MIN_SPREAD:
         return ()
     spectrum = _mean_spectrum(evidence)
     turns, lines = [], []
@@ -98,9 +101,10 @@ def _mean_spectrum(evidence: Plane) -> Plane:
             tile = evidence[top : top + side, left : left + side]
             padded = np.zeros((FOURIER, FOURIER), np.float32)
             padded[:side, :side] = (tile - tile.mean()) * window
-            power = (cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=side) ** 2).sum(axis=2)
+            real, imaginary = cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=side))
+            power = real * real + imaginary * imaginary
             # Each tile weighs the same: a dark corner must not speak for the page.
-            total += power / (power.sum() + 1e-9)
+            total += power * np.float32(1.0 / (float(power.sum()) + 1e-9))
     return np.fft.fftshift(np.sqrt(total / (len(tops) * len(lefts)))).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.intake.page.phase import Matrix, PaperMap, map_paper
-from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence, shrink
+from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence
 
 FLAT_PX_PER_MM = 6.0
 """Scale of the straightened picture: 0.17 mm a pixel, about a third of a trace's width."""
@@ -44,9 +44,13 @@ class FlatPage:
     ruled: bool
 
 
-def straighten(rgb: Rgb) -> FlatPage | None:
-    """Straighten by the ruling of the paper; ``None`` where no ruling can be followed."""
-    small, factor = shrink(rgb)
+def straighten(small: Rgb, factor: float) -> FlatPage | None:
+    """Straighten by the ruling of the paper; ``None`` where no ruling can be followed.
+
+    Args:
+        small: the picture at its working size, as ``shrink`` returns it.
+        factor: pixels of ``small`` per pixel of the picture.
+    """
     evidence = line_evidence(small)
     best: tuple[float, PaperMap] | None = None
     for ruling in find_rulings(evidence, factor):

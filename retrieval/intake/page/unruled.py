@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from retrieval.intake.page.spectrum import Plane, Rgb, shrink
+from retrieval.intake.page.spectrum import Plane, Rgb
 from retrieval.intake.page.straighten import FlatPage, flatten
 
 ROW_MM = 250.0
@@ -14,12 +14,12 @@ LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
 
 
-def assume_scale(rgb: Rgb) -> FlatPage | None:
+def assume_scale(small: Rgb, factor: float) -> FlatPage | None:
     """Take the longest run of traces for ten seconds at 25 mm/s; ``None`` where nothing looks like traces.
 
     The picture is taken to be upright: without a ruling only its traces could say otherwise.
+    ``small`` and ``factor`` are what ``shrink`` returns.
     """
-    small, factor = shrink(rgb)
     dark = _dark(small)
     span = _trace_span(dark)
     if span is None:

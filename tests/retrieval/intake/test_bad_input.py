@@ -138,6 +138,17 @@ def test_pdf_without_an_ecg(tmp_path: Path) -> None:
     assert "page 1" in refusal(file, NotAnEcg)
 
 
+def test_the_message_names_the_file_once(tmp_path: Path) -> None:
+    for value, words in ((255, "blank"), (None, "expected a page")):
+        file = tmp_path / "holiday.png"
+        rng = np.random.default_rng(0)
+        noise = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+        Image.fromarray(noise if value is None else np.full_like(noise, value)).save(file)
+        message = refusal(file, NotAnEcg)
+        assert words in message
+        assert message.count("holiday.png") == 1
+
+
 def test_dicom_without_waveform() -> None:
     file = get_testdata_file("CT_small.dcm", download=False)
     assert "without a waveform" in refusal(Path(str(file)), NoWaveform)

@@ -1,0 +1,113 @@
+"""The alignment loss against open_clip's own and against numpy; shared targets against a table worked out by hand."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from open_clip.loss import ClipLoss
+
+from training.loss import AlignmentLoss, head_weights, overlap_targets, statement_weights
+
+pytestmark = pytest.mark.train
+
+
+def unit(seed, n=6, dim=16):
+    rows = torch.from_numpy(np.random.default_rng(seed).normal(size=(n, dim)).astype(np.float32))
+    return torch.nn.functional.normalize(rows, dim=-1)
+
+
+def by_hand(images, texts, scale, targets):
+    """Both directions' mean of -sum(target x log softmax), in float64."""
+
+    def one_way(logits):
+        logits = logits - logits.max(axis=1, keepdims=True)
+        log_share = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return -(targets * log_share).sum(axis=1).mean()
+
+    logits = scale * images.numpy().astype(np.float64) @ texts.numpy().astype(np.float64).T
+    return (one_way(logits) + one_way(logits.T)) / 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(1, 100), st.integers(2, 9))
+def test_one_positive_is_the_loss_of_open_clip(seed, scale, n):
+    images, texts, scale = unit(seed, n), unit(seed + 1, n), torch.tensor(scale)
+    wanted = ClipLoss()(images, texts, scale)
+    torch.testing.assert_close(AlignmentLoss()(images, texts, scale), wanted)
+    torch.testing.assert_close(AlignmentLoss()(images, texts, scale, torch.eye(n)), wanted)
+    assert wanted.item() == pytest.approx(by_hand(images, texts, float(scale), np.eye(n)), rel=1e-4, abs=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_shared_positives_by_hand(seed):
+    images, texts = unit(seed), unit(seed + 1)
+    statements = torch.from_numpy(np.random.default_rng(seed).integers(0, 2, (6, 4)).astype(np.float32))
+    targets = overlap_targets(statements, torch.tensor([1.0, 2.0, 0.5, 3.0]))
+    got = AlignmentLoss()(images, texts, torch.tensor(14.0), targets)
+    assert got.item() == pytest.approx(by_hand(images, texts, 14.0, targets.numpy()), rel=1e-4)
+
+
+def test_shared_targets_are_least_where_like_reports_lie_together():
+    """Two pairs that say the same: putting them in one place beats putting each alone."""
+    statements = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    targets = overlap_targets(statements, torch.ones(2))
+    together = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    loss, scale = AlignmentLoss(), torch.tensor(20.0)
+    assert loss(together, together, scale, targets) < loss(torch.eye(3), torch.eye(3), scale, targets)
+    assert loss(together, together, scale) > loss(torch.eye(3), torch.eye(3), scale)
+
+
+def test_the_gradient_reaches_both_towers_and_the_temperature():
+    images, texts, scale = unit(1).requires_grad_(), unit(2).requires_grad_(), torch.tensor(10.0, requires_grad=True)
+    AlignmentLoss()(images, texts, scale, torch.full((6, 6), 1 / 6)).backward()
+    for leaf in (images, texts, scale):
+        assert leaf.grad is not None
+        assert leaf.grad.abs().sum() > 0
+
+
+def test_overlap_by_hand():
+    """a and b share 3 of 4, to the third power 27/64; c says nothing and is like itself alone; d is like a."""
+    statements = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+    near = 27 / 64
+    raw = np.array([[1, near, 0, 1], [near, 1, 0, near], [0, 0, 1, 0], [1, near, 0, 1]])
+    got = overlap_targets(statements, torch.tensor([1.0, 3.0, 5.0]))
+    np.testing.assert_allclose(got, raw / raw.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 7))
+def test_overlap_is_a_distribution_whose_own_report_counts_most(seed, n, kinds):
+    rng = np.random.default_rng(seed)
+    statements = (rng.random((n, kinds)) < 0.4).astype(np.float32)
+    weights = rng.uniform(0.1, 5, kinds).astype(np.float32)
+    got = overlap_targets(torch.from_numpy(statements), torch.from_numpy(weights)).numpy()
+    np.testing.assert_allclose(got.sum(axis=1), 1, atol=1e-5)
+    assert (got >= 0).all()
+    assert (got.diagonal() >= got.max(axis=1) - 1e-6).all()
+    for i in range(n):  # the definition, pair by pair
+        for j in range(n):
+            both = (weights * np.minimum(statements[i], statements[j])).sum()
+            either = (weights * np.maximum(statements[i], statements[j])).sum()
+            wanted = 1.0 if i == j else (both / either) ** 3 if either else 0.0
+            assert got[i, j] / got[i, i] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_rare_statements_weigh_more():
+    """log(5 / 5) + 0.1 where all four cases have it, log(5 / 2) + 0.1 where one has, log(5) + 0.1 where none has."""
+    targets = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0]], np.float32)
+    got = statement_weights(targets)
+    np.testing.assert_allclose(got, [0.1, 1.0163, 1.7094], atol=1e-4)
+    assert got.dtype == np.float32
+
+
+def test_a_superclass_counts_as_ten_statements():
+    weights = head_weights(71, 5)
+    assert weights.shape == (76,)
+    assert weights.mean().item() == pytest.approx(1)
+    assert (weights[71:] / weights[0]).tolist() == pytest.approx([10] * 5)
+    assert weights[:71].unique().numel() == 1
