@@ -11,7 +11,7 @@ _TEXT = """# {name} {version}
 
 An image tower and a text tower of one embedding space, for finding ECGs that resemble an ECG page or fit a sentence.
 
-**Research software. Not a medical device, not a diagnosis.** The neighbours it finds are evidence to read, no verdict.
+**Research software. Not a medical device, not a diagnosis.** Its neighbours are evidence to read, no verdict.
 
 | | |
 |---|---|

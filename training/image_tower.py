@@ -1,12 +1,13 @@
-"""The image tower: a small ViT with a convolutional stem, registered with timm so that open_clip builds it by name."""
+"""The image tower: a small ViT with a convolutional stem, registered with timm: open_clip builds it by name."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import timm
-import timm.layers
 import torch
+from timm.layers.config import set_fused_attn
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
@@ -14,7 +15,7 @@ from retrieval.ecg.page import CANONICAL
 
 if not torch.cuda.is_available():
     # torch's fused attention on CPUs goes back at a third of the speed of the plain products.
-    timm.layers.set_fused_attn(False)
+    set_fused_attn(False)
 
 STRIDE = (32, 16)
 """Pixels of page per token, down and across: 16 mm by 8 mm, that is half a row by 0.32 s."""
@@ -54,7 +55,7 @@ class PageStem(nn.Module):
 
     def __init__(
         self, img_size: Any = None, patch_size: Any = None, in_chans: int = 1, embed_dim: int = 192, **_: Any
-    ):
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             *_down(in_chans, 48, (7, 7), (4, 4)),
@@ -69,6 +70,7 @@ class PageStem(nn.Module):
         self.num_patches = self.grid_size[0] * self.grid_size[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Tokens of pages ``[n, 1, 256, 512]``."""
         return self.body(x.contiguous(memory_format=torch.channels_last)).flatten(2).transpose(1, 2)
 
 
@@ -82,13 +84,13 @@ class PageCnn(nn.Module):
         self.default_cfg: dict[str, Any] = {}
         widths = (48, 96, 160, 256, 256)
         layers: list[nn.Module] = _down(1, widths[0], (7, 7), (4, 4))
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += _down(before, after, (3, 3), (2, 2))
             layers += [_Residual(after), _Residual(after)] if after >= 160 else []
         self.body = nn.Sequential(*layers)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """timm's way to ask for bare features, which is all that this tower gives."""
+        """Answer timm's way to ask for bare features, which is all that this tower gives."""
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Tokens ``[n, places, 256]``."""
@@ -99,6 +101,7 @@ class PageCnn(nn.Module):
         return x.mean(1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features ``[n, 256]`` of pages."""
         return self.forward_head(self.forward_features(x))
 
 

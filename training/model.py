@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,18 +34,29 @@ class NearBeatModel(nn.Module):
         super().__init__()
         self.clip = build_clip(recipe, text_folder)
         self.statements = StatementHead(recipe.dim, len(TARGETS))
-        self.decoder = SignalDecoder(self.clip.visual.trunk.num_features)
+        self.decoder = SignalDecoder(self.image_tower.trunk.num_features)
+
+    # torch types every submodule as "Tensor or Module"; what open_clip builds here is known.
+    @property
+    def image_tower(self) -> Any:
+        """open_clip's ``TimmModel``."""
+        return self.clip.visual
+
+    @property
+    def text_tower(self) -> Any:
+        """open_clip's ``HFTextEncoder``."""
+        return self.clip.text
 
     def pages(self, ink: torch.Tensor) -> PageOutput:
         """Embed pages ``[n, 1, 256, 512]`` of ink, 0 to 1."""
-        visual = self.clip.visual
+        visual = self.image_tower
         tokens = visual.trunk.forward_features(ink)
         embedding = visual.head(visual.trunk.forward_head(tokens, pre_logits=True))
         return PageOutput(F.normalize(embedding.float(), dim=-1), tokens)
 
     def texts(self, features: torch.Tensor) -> torch.Tensor:
         """Unit embeddings ``[n, dim]`` of the frozen trunk's answers ``[n, width]``."""
-        return F.normalize(self.clip.text.proj(features).float(), dim=-1)
+        return F.normalize(self.text_tower.proj(features).float(), dim=-1)
 
 
 def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:

@@ -52,7 +52,7 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     """What the run was trained and chosen on, a line each."""
     names = {
         "ptbxl": "PTB-XL 1.0.3, folds {folds}: {n} real 12-lead ECGs with their reports (CC BY 4.0)",
-        "rescaled": "PTB-XL 1.0.3, folds {folds}: {n} more real ECGs whose amplitude was restored from z-scores (CC BY 4.0)",
+        "rescaled": "PTB-XL 1.0.3, folds {folds}: {n} more, their amplitude restored from z-scores (CC BY 4.0)",
         "simulated": "{n} ECGs of NearBeat's own simulator",
     }
     lines = [names[c.spec.kind].format(folds=c.spec.folds, n=len(c.cases)) for c in trainer.corpora]

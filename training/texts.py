@@ -48,10 +48,10 @@ def tokenize(texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower) ->
 def build_bank(
     texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower, model: NearBeatModel, keep: Path, told: Progress
 ) -> TextBank:
-    """Tokenise the distinct texts; where the trunk is frozen, run it over them once and keep the answers in ``keep``."""
+    """Tokenise the distinct texts; run a frozen trunk over them once and keep its answers in the file ``keep``."""
     distinct = sorted(set(texts))
     tokens = tokenize(distinct, tokenizer, settings)
-    pad = int(model.clip.text.config.pad_token_id)
+    pad = int(model.text_tower.config.pad_token_id)
     bank = TextBank({text: i for i, text in enumerate(distinct)}, tokens, None, pad)
     if settings.unlocked_layers or not distinct:
         return bank
@@ -66,8 +66,9 @@ def _features(bank: TextBank, model: NearBeatModel, keep: Path, told: Progress) 
                 told(len(bank.tokens))
                 return torch.from_numpy(data["features"])
     order = sorted(range(len(bank.tokens)), key=lambda i: len(bank.tokens[i]))
-    trunk, pooler = model.clip.text.transformer.eval(), model.clip.text.pooler
-    rows = torch.zeros(len(order), model.clip.text.config.hidden_size)
+    tower = model.text_tower
+    trunk, pooler = tower.transformer.eval(), tower.pooler
+    rows = torch.zeros(len(order), tower.config.hidden_size)
     with torch.inference_mode():
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
@@ -81,6 +82,6 @@ def _features(bank: TextBank, model: NearBeatModel, keep: Path, told: Progress) 
 
 def _trunk_mark(model: NearBeatModel) -> str:
     digest = hashlib.sha256()
-    for name, value in model.clip.text.transformer.state_dict().items():
+    for name, value in model.text_tower.transformer.state_dict().items():
         digest.update(name.encode() + value.detach().float().sum().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -51,11 +51,15 @@ def prints(engine: Engine, corpus: PtbXl, files: list[Path]) -> None:
         printed.append(precision(row, from_print))
         clean.append(precision(row, from_page))
         chance.append(np.mean([bool(found & superclasses(row.statements)) for found in prevalence]))
-    line(f"* {len(files)} prints. Cosine of a print and the page drawn from its record: median {np.median(cosine):.3f}, "
-         f"least {min(cosine):.3f}.")
+    line(
+        f"* {len(files)} prints. Cosine of a print and the page of its record: median {np.median(cosine):.3f}, "
+        f"least {min(cosine):.3f}."
+    )
     line(f"* Of ten neighbours, {np.mean(shared) * K:.1f} are the same for the print and for the page.")
-    line(f"* Neighbours that share a superclass: print {np.mean(printed):.3f}, page {np.mean(clean):.3f}, "
-         f"chance {np.mean(chance):.3f} (mean of {len(files)}).")
+    line(
+        f"* Neighbours with a superclass in common: print {np.mean(printed):.3f}, page {np.mean(clean):.3f}, "
+        f"chance {np.mean(chance):.3f} (mean of {len(files)})."
+    )
 
 
 def engine_superclasses(engine: Engine) -> list[frozenset[str]]:
@@ -83,7 +87,9 @@ def scans(engine: Engine, files: list[Path]) -> None:
         label = re.sub(r"\(.*", "", file.stem) if "(" in file.stem else file.parent.name
         found[label].append(Counter(c for hit in hits for c in superclasses(hit.statements)))
     names = ("NORM", "MI", "STTC", "CD", "HYP")
-    line("\n| pages | n | " + " | ".join(f"{name} among ten" for name in names) + " |\n|---|---|" + "---|" * len(names))
+    line(
+        "\n| pages | n | " + " | ".join(f"{name} among ten" for name in names) + " |\n|---|---|" + "---|" * len(names)
+    )
     share = Counter(c for case in engine_superclasses(engine) for c in case)
     total = len(engine.gallery)
     line("| *share in the gallery* | | " + " | ".join(f"*{10 * share[name] / total:.1f}*" for name in names) + " |")

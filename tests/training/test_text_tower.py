@@ -158,7 +158,7 @@ def test_the_pruned_model_loads_by_its_folder_and_has_a_row_for_each_piece(e5):
 
 
 def test_the_pieces_that_are_kept():
-    """Special ones; those in use; single Latin letters; then the commonest lower-case Latin, up to the number asked."""
+    """Special ones, those in use, single Latin letters, and the commonest of lower-case Latin."""
     used = {PIECES.index("▁блок"), PIECES.index("▁St")}
     keep = [PIECES[i] for i in _kept_ids(tuple(PIECES), used, common=3)]
     assert keep[:4] == list(SPECIAL)
@@ -185,7 +185,7 @@ def test_the_trunk_is_bert_by_the_book(tmp_path):
     """The same forward pass in numpy, straight from the packed names: a weight in the wrong place would show."""
     packed = tiny_packed(PIECES)
     _write_pruned_e5(packed, ["normal block"], tmp_path, 0)
-    ids = load_tokenizer(tmp_path).encode("normal block yes")
+    ids = load_tokenizer(tmp_path).encode("normal block query")
     model = BertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval()
     with torch.inference_mode():
         got = model(input_ids=torch.tensor([ids.ids])).last_hidden_state[0].numpy()

@@ -17,9 +17,9 @@ def lattice(pitch: tuple[float, float], turn_deg: float, thin: bool = True) -> n
     y, x = np.mgrid[:900, :1200].astype(np.float64)
     c, s = np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))
     lines = ((c * x + s * y) / pitch[0], (c * y - s * x) / pitch[1])
-    dark = [
-        np.exp(-((((line + 0.5) % 1.0 - 0.5) * width / 1.5) ** 2)) for line, width in zip(lines, pitch, strict=True)
-    ]
+    apart = [((line + 0.5) % 1.0 - 0.5) * width for line, width in zip(lines, pitch, strict=True)]
+    pens = [1.5 if thin else width / 4 for width in pitch]
+    dark = [np.exp(-((pixels / pen) ** 2)) for pixels, pen in zip(apart, pens, strict=True)]
     return (dark[0] + dark[1] - np.mean(dark) * 2).astype(np.float32)
 
 
