@@ -149,7 +149,7 @@ def _report(made: BuildReport, as_json: bool) -> None:
         )
         return
     lack = f"; {made.missing} records of these folds have no files here" if made.missing else ""
-    out().print(f"{made.path}: {made.cases} cases{lack}; {len(refused)} files refused", markup=False)
+    out().print(f"{made.path}: {made.cases} cases{lack}; {len(refused)} files refused", markup=False, soft_wrap=True)
 
 
 def _print_facts(title: str, facts: dict[str, object]) -> None:
