@@ -109,6 +109,7 @@ def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # as bundles are run: arithmetic in float
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -29,6 +29,8 @@ _DEVICE_FOOTER = re.compile(
     r"\s*\b4\.46\b|\s*\bunbest\S*tigter?\s+bericht\b|\s*\bunbestä\w*(?:\s+b\w*)?\s*$|\s*\bunconfirmed report\b",
     re.IGNORECASE,
 )
+# 555 reports end in the codes that a later reader of the corpus wrote ("Edit: NORM 100, rSIII"): labels, no report.
+_LATER_CODES = re.compile(r"\s*\bEdit:.*$", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ class PtbXl:
 
 
 def clean_report(report: str) -> str:
-    """A report without the device's footer ('4.46 unbestätigter bericht'), which is no finding."""
-    return re.sub(r"\s+", " ", _DEVICE_FOOTER.sub("", report)).strip()
+    """A report without the device's footer ('4.46 unbestätigter bericht') and without codes that were added later."""
+    return re.sub(r"\s+", " ", _DEVICE_FOOTER.sub("", _LATER_CODES.sub("", report))).strip()
 
 
 def parse_folds(text: str) -> tuple[int, ...]:
