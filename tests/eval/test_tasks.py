@@ -148,6 +148,7 @@ def test_ptbxl_ceiling_and_oracle(shared):
     assert ceiling is not None
     assert 0.55 < ceiling < 0.67  # "A perfect model's exact-pair R@1 is about 58 to 65 %".
     unique = found["page to report, overall, deduplicated", "R@10"].scores
-    assert unique[CHANCE].value == pytest.approx(0.0075, abs=0.0002)
+    # 1,294 distinct texts once the footers and the codes appended later are off.
+    assert unique[CHANCE].value == pytest.approx(10 / 1294, abs=1e-5)
     assert unique[ORACLE].value == pytest.approx(0.535, abs=0.02)
     assert oracle_scores(split.queries).shape == (len(split.queries.rows),) * 2
