@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retrieval.intake.result import Intake, IntakeReport
+from retrieval.intake.result import Finding, FoundLead, Intake, IntakeReport
 
-__all__ = ["Intake", "IntakeReport", "read"]
+__all__ = ["Finding", "FoundLead", "Intake", "IntakeReport", "read"]
 
 
 def read(path: str | Path) -> Intake:
@@ -44,8 +44,8 @@ def _read(file: Path, given: str) -> Intake:
     from retrieval.intake.image_reader import read_image
     from retrieval.intake.page import read_page
 
-    page, report, warnings = read_page(read_image(file))
-    return Intake(given, kind, page, None, warnings, report)
+    page, report, findings = read_page(read_image(file))
+    return Intake(given, kind, page, None, findings, report)
 
 
 def _read_recording(file: Path, kind: str) -> Intake:
@@ -60,8 +60,8 @@ def _read_recording(file: Path, kind: str) -> Intake:
         from retrieval.intake.dicom_reader import read_dicom
 
         recording = read_dicom(file)
-    warnings = check(recording)
-    return Intake(str(file), kind, canonical_page(recording), recording, warnings)
+    findings = tuple(Finding("signal", sentence) for sentence in check(recording))
+    return Intake(str(file), kind, canonical_page(recording), recording, findings)
 
 
 def _read_pdf(file: Path) -> Intake:
@@ -73,11 +73,12 @@ def _read_pdf(file: Path) -> Intake:
     refusal = NotAnEcg(f"'{file.name}' has no page that could be read")
     for number, (rgb, _) in enumerate(render_pages(file), start=1):
         try:
-            page, report, warnings = read_page(rgb)
+            page, report, findings = read_page(rgb)
         except NotAnEcg as error:
             refusal = NotAnEcg(f"page {number} of '{file.name}': {error}")
             continue
         if number > 1:
-            warnings = (*warnings, f"the ECG was found on page {number}; later pages were not looked at")
-        return Intake(str(file), "pdf", page, None, warnings, report)
+            note = f"the ECG was found on page {number}; later pages were not looked at"
+            findings = (*findings, Finding("later_page", note))
+        return Intake(str(file), "pdf", page, None, findings, report, number)
     raise refusal

@@ -16,7 +16,7 @@ from retrieval.intake.page.rows import Row, Strokes, find_rows, runs_upright, st
 from retrieval.intake.page.spectrum import Rgb, shrink
 from retrieval.intake.page.straighten import FLAT_PX_PER_MM, FlatPage, straighten
 from retrieval.intake.page.unruled import assume_scale
-from retrieval.intake.result import IntakeReport
+from retrieval.intake.result import Finding, IntakeReport
 
 MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
@@ -36,14 +36,14 @@ class _Understood:
     rows: tuple[Row, ...]
 
 
-def read_page(rgb: Rgb) -> tuple[CanonicalPage, IntakeReport, tuple[str, ...]]:
+def read_page(rgb: Rgb) -> tuple[CanonicalPage, IntakeReport, tuple[Finding, ...]]:
     """Read a picture ``[height, width, 3]`` uint8 of an ECG page.
 
     A page that lies on its side or on its head is turned where its calibration pulses tell; without pulses a page on
     its side is taken to have been turned clockwise, and the report says that this was assumed.
 
     Returns:
-        The canonical page, what was found, and warnings.
+        The canonical page, what was found in the picture, and what the user should know.
 
     Raises:
         NotAnEcg: with the reason, when no ruling or no rows of traces are there.
@@ -61,7 +61,7 @@ def read_page(rgb: Rgb) -> tuple[CanonicalPage, IntakeReport, tuple[str, ...]]:
         report = replace(report, rotation_deg=round(turned, 2))
     if not sure:
         report = replace(report, assumed=(*report.assumed, "orientation"), certainty=min(report.certainty, 0.45))
-    return compose(traces, found.rows, naming.layout), report, _warnings(report, traces)
+    return compose(traces, found.rows, naming.layout), report, _findings(report, traces)
 
 
 def _upright(rgb: Rgb) -> tuple[_Understood, int, bool]:
@@ -146,17 +146,22 @@ def _report(page: FlatPage, rows: tuple[Row, ...], traces: Traces, naming: Namin
     )
 
 
-def _warnings(report: IntakeReport, traces: Traces) -> tuple[str, ...]:
-    warnings = []
+def _findings(report: IntakeReport, traces: Traces) -> tuple[Finding, ...]:
+    found = []
     if "scale" in report.assumed:
-        warnings.append("no ruling was found; the scale is taken from the length of the traces, 10 s at 25 mm/s")
+        note = "no ruling was found; the scale is taken from the length of the traces, 10 s at 25 mm/s"
+        found.append(Finding("scale_assumed", note))
     if report.layout == "unknown":
-        warnings.append(f"{len(report.rows)} rows of traces fit no known layout; they are shown as they stand")
+        note = f"{len(report.rows)} rows of traces fit no known layout; they are shown as they stand"
+        found.append(Finding("layout_unknown", note))
     elif "layout" in report.assumed:
-        warnings.append(f"the layout {report.layout} is assumed; the names beside the traces could not decide it")
+        note = f"the layout {report.layout} is assumed; the names beside the traces could not decide it"
+        found.append(Finding("layout_assumed", note))
     if "orientation" in report.assumed:
-        warnings.append("the page lies on its side and no pulse tells which way up it is; turn the picture upright")
+        note = "the page lies on its side and no pulse tells which way up it is; turn the picture upright"
+        found.append(Finding("orientation_assumed", note))
     length = (traces.right - traces.left) / FLAT_PX_PER_MM
     if length < 0.85 * FULL_MM and "scale" not in report.assumed:
-        warnings.append(f"the rows are {length:.0f} mm long, 10 s at 25 mm/s take 250: the page may be cut off")
-    return tuple(warnings)
+        note = f"the rows are {length:.0f} mm long, 10 s at 25 mm/s take 250: the page may be cut off"
+        found.append(Finding("cut_off", note))
+    return tuple(found)

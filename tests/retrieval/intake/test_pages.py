@@ -110,17 +110,17 @@ def test_turned_pages(heart: Recording, quarters: int) -> None:
 
 def test_page_on_its_side_without_pulses_is_said_to_be_assumed(heart: Recording) -> None:
     pixels = draw_page(heart, PageStyle(pulse=False)).pixels
-    _, report, warnings = read_page(np.ascontiguousarray(np.rot90(pixels, 1)))
+    _, report, findings = read_page(np.ascontiguousarray(np.rot90(pixels, 1)))
     assert "orientation" in report.assumed
     assert report.certainty < 0.5
-    assert any("upright" in warning for warning in warnings)
+    assert any("upright" in finding.message for finding in findings)
 
 
 def test_page_without_ruling_says_so(heart: Recording) -> None:
-    page, report, warnings = read_page(draw_page(heart, PageStyle(grid="none")).pixels)
+    page, report, findings = read_page(draw_page(heart, PageStyle(grid="none")).pixels)
     assert "scale" in report.assumed
     assert report.certainty < 0.5
-    assert any("no ruling" in warning for warning in warnings)
+    assert any("no ruling" in finding.message for finding in findings)
     assert likeness(page.pixels, canonical_page(heart).pixels) > 0.6
 
 
