@@ -43,6 +43,18 @@ class TooLarge(BadInput):
     kind = "too_large"
 
 
+class TookTooLong(BadInput):
+    """Reading the file was stopped at its time limit."""
+
+    kind = "took_too_long"
+
+
+class ReaderFailed(BadInput):
+    """Reading the file ended the reader itself, in a way that no check of ours foresaw."""
+
+    kind = "reader_failed"
+
+
 class EncryptedFile(BadInput):
     """The file asks for a password."""
 

@@ -3,82 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retrieval.intake.result import Finding, FoundLead, Intake, IntakeReport
 
-__all__ = ["Finding", "FoundLead", "Intake", "IntakeReport", "read"]
+if TYPE_CHECKING:
+    from retrieval.intake.declared import Declared
+    from retrieval.intake.opening import Contents, Opened
+
+__all__ = ["Finding", "FoundLead", "Intake", "IntakeReport", "read", "read_all"]
 
 
-def read(path: str | Path) -> Intake:
-    """Read a file: WFDB, DICOM waveform, PNG, JPEG, BMP, WebP, TIFF or PDF.
+def read(path: str | Path, page: int | None = None, declared: Declared | None = None) -> Intake:
+    """Read a file; docs/formats.md lists the kinds and what is read of each.
 
     Args:
-        path: the file; of a WFDB record its ``.hea``, its ``.dat`` or the bare stem.
+        path: the file; of a WFDB record its ``.hea``, its signal file or the bare stem.
+        page: which page or record of the file, from 1; without it, the first that holds an ECG.
+        declared: rate, unit and leads of samples whose file does not say them.
 
     Raises:
         BadInput: one of its children, for what the user can mend: ``FileMissing``, ``EmptyFile``,
             ``UnsupportedFormat``, ``DamagedFile``, ``TooLarge``, ``EncryptedFile``, ``NoWaveform``,
-            ``CompanionMissing``, ``LeadsMissing``, ``BadSignal``, ``NotAnEcg``. Its message names the file.
+            ``CompanionMissing``, ``LeadsMissing``, ``BadSignal``, ``NotAnEcg``, ``BadArgument``. Its message names
+            the file.
+        ExtraMissing: the kind of file needs a package that is not installed.
     """
-    # Imported here, since the package of errors brings numpy with it.
-    from retrieval.errors import BadInput
+    from retrieval.intake.reading_files import read_file
 
-    file = Path(path)
-    try:
-        return _read(file, str(path))
-    except BadInput as error:
-        if file.name in str(error):
-            raise
-        raise type(error)(f"'{file.name}': {error}") from error
+    return read_file(path, page, declared)
 
 
-def _read(file: Path, given: str) -> Intake:
-    # The readers import cv2, wfdb or pydicom; nobody pays for those by importing this package.
-    from retrieval.intake.sniff import sniff
+def read_all(path: str | Path, declared: Declared | None = None) -> Contents:
+    """Read every page or record of a file; those that were not read are listed with the reason.
 
-    kind = sniff(file)
-    if kind in {"wfdb", "dicom_waveform"}:
-        return _read_recording(file, kind)
-    if kind == "pdf":
-        return _read_pdf(file)
-    from retrieval.intake.image_reader import read_image
-    from retrieval.intake.page import read_page
+    Args:
+        path: as for ``read``.
+        declared: as for ``read``.
 
-    page, report, findings = read_page(read_image(file))
-    return Intake(given, kind, page, None, findings, report)
+    Raises:
+        BadInput: the file as a whole cannot be opened; as for ``read``.
+        ExtraMissing: as for ``read``.
+    """
+    from retrieval.intake.reading_files import read_whole_file
 
-
-def _read_recording(file: Path, kind: str) -> Intake:
-    from retrieval.ecg.page import canonical_page
-    from retrieval.ecg.recording import check
-
-    if kind == "wfdb":
-        from retrieval.intake.wfdb_reader import read_wfdb
-
-        recording = read_wfdb(file)
-    else:
-        from retrieval.intake.dicom_reader import read_dicom
-
-        recording = read_dicom(file)
-    findings = tuple(Finding("signal", sentence) for sentence in check(recording))
-    return Intake(str(file), kind, canonical_page(recording), recording, findings)
+    return read_whole_file(path, declared)
 
 
-def _read_pdf(file: Path) -> Intake:
-    """The first page on which an ECG is found; the last page's reason where there is none."""
-    from retrieval.errors import NotAnEcg
-    from retrieval.intake.page import read_page
-    from retrieval.intake.pdf_reader import render_pages
+def open_file(path: str | Path, declared: Declared | None = None) -> Opened:
+    """Open a file without reading any ECG in it: how many pages it has, and each as picture or samples.
 
-    refusal = NotAnEcg(f"'{file.name}' has no page that could be read")
-    for number, (rgb, _) in enumerate(render_pages(file), start=1):
-        try:
-            page, report, findings = read_page(rgb)
-        except NotAnEcg as error:
-            refusal = NotAnEcg(f"page {number} of '{file.name}': {error}")
-            continue
-        if number > 1:
-            note = f"the ECG was found on page {number}; later pages were not looked at"
-            findings = (*findings, Finding("later_page", note))
-        return Intake(str(file), "pdf", page, None, findings, report, number)
-    raise refusal
+    Raises:
+        BadInput, ExtraMissing: as for ``read``.
+    """
+    from retrieval.intake.reading_files import opened_file
+
+    return opened_file(path, declared)

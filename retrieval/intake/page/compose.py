@@ -1,4 +1,4 @@
-"""Put the traces of a straightened page onto the canonical page, as lines of one width."""
+"""Put the traces of a straightened page onto the canonical page, at its speed and gain, as lines of one width."""
 
 from __future__ import annotations
 
@@ -6,40 +6,52 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.ecg.page import CANONICAL, INK, PAPER, CanonicalPage
-from retrieval.intake.page.masking import Traces
-from retrieval.intake.page.rows import Row, mm
-from retrieval.intake.page.straighten import FLAT_PX_PER_MM
+from retrieval.ecg.page import CANONICAL, INK, PAPER, CanonicalPage, canonical_cells
+from retrieval.intake.page.boxes import Cell
+from retrieval.intake.page.calibration import Scale
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
+from retrieval.intake.page.rows import Row
 
 Bools = NDArray[np.bool_]
 Mask = NDArray[np.uint8]
 REDUCE = round(FLAT_PX_PER_MM / CANONICAL.px_per_mm)
 CANVAS = (CANONICAL.height_px * REDUCE, CANONICAL.width_px * REDUCE)
 LEFT = round(CANONICAL.left_mm * FLAT_PX_PER_MM)
-QUARTER = round(CANONICAL.trace_mm / 4 * FLAT_PX_PER_MM)
+QUARTER = CANONICAL.trace_mm / 4 / CANONICAL.speed
+"""Seconds that each lead of the grid shows."""
+LEAST_STRIP_SECONDS = 4.0
+SHRUNK_SHARE = 0.3
 
 
-def compose(traces: Traces, rows: tuple[Row, ...], layout: str) -> CanonicalPage:
-    """Move each row as a strip onto its canonical row; of an unknown layout, paste the traces as they stand.
+def compose(masks: Bools, rows: tuple[Row, ...], cells: tuple[Cell, ...], scale: Scale) -> CanonicalPage:
+    """Move each lead to its place on the 3x4+1 page; leads that were not found leave their place empty.
 
-    Of the layouts other than 3x4 and 3x4+1 the stretches are taken that a 3x4+1 page shows.
+    Of a lead that is shown for longer, the stretch is taken that a page shows whose columns follow each other in
+    time. Below goes the longest strip of lead II, or of another lead where no long one of II was found.
     """
     canvas = np.zeros(CANVAS, np.uint8)
-    rhythm = "3x4+1"
-    if layout in {"3x4", "3x4+1"}:
-        _place_rows(canvas, traces, rows, range(len(rows)))
-        rhythm = layout
-    elif layout in {"3x4+2", "3x4+3"}:
-        _place_rows(canvas, traces, rows, [0, 1, 2, _same_as_second(traces, rows)])
-    elif layout in {"6x2", "6x2+1"}:
-        _place_six(canvas, traces, rows)
-        rhythm = "3x4" if layout == "6x2" else "3x4+1"
-    elif layout == "12x1":
-        _place_twelve(canvas, traces, rows)
-    else:
-        _paste(canvas, traces, rows)
-        rhythm = layout
-    return CanonicalPage(to_canonical(canvas), rhythm)
+    places = canonical_cells("3x4+1")
+    for place in places[:12]:
+        found = [cell for cell in cells if cell.lead == place.lead]
+        if found:
+            # The grid's own cell is the shortest; a long strip may repeat it.
+            cell = min(found, key=lambda cell: (cell.right - cell.left, cell.row))
+            _put(
+                canvas, masks, rows, cell, scale, (place.x_mm, place.baseline_mm, QUARTER, place.start * 4 * QUARTER)
+            )
+    strip = _strip(cells, scale)
+    if strip is not None:
+        _put(canvas, masks, rows, strip, scale, (places[12].x_mm, places[12].baseline_mm, 4 * QUARTER, 0.0))
+    return CanonicalPage(to_canonical(canvas), "3x4" if strip is None else "3x4+1")
+
+
+def paste(masks: Bools, rows: tuple[Row, ...], left: float) -> CanonicalPage:
+    """Of an unknown layout the traces as they stand, the first baseline on the first canonical one."""
+    canvas = np.zeros(CANVAS, np.uint8)
+    together = np.asarray(masks.any(axis=0))
+    down = round(canonical_cells("3x4+1")[0].baseline_mm * FLAT_PX_PER_MM - rows[0].baseline)
+    _lay(canvas, together[:, max(0, round(left)) :], LEFT, down)
+    return CanonicalPage(to_canonical(canvas), "unknown")
 
 
 def to_canonical(canvas: Mask) -> Mask:
@@ -50,81 +62,51 @@ def to_canonical(canvas: Mask) -> Mask:
     return np.rint(PAPER + (INK - PAPER) * np.clip(share, 0, 1)).astype(np.uint8)
 
 
-def canonical_baseline(row: int) -> int:
-    """Baseline of a row of the canonical 3x4+1 page, in pixels of the canvas."""
-    top, apart = CANONICAL.rows(4)
-    return round((top + row * apart) * FLAT_PX_PER_MM)
+def _strip(cells: tuple[Cell, ...], scale: Scale) -> Cell | None:
+    """The cell for the long strip: of lead II if one of four seconds or more is there, else the longest strip."""
+    long = [cell for cell in cells if (cell.right - cell.left) / FLAT_PX_PER_MM / scale.speed >= LEAST_STRIP_SECONDS]
+    if not long:
+        return None
+    return max(long, key=lambda cell: (cell.lead == "II", cell.column == 0 and cell.inked, cell.row))
 
 
-def _strip(canvas: Mask, mask: Bools, source: tuple[int, int, float], target: tuple[int, int]) -> None:
-    """Copy columns ``source = (left, right, baseline)`` of a row's mask so that they begin at ``target = (x, y)``."""
-    left, right, base = source
-    right = min(right, left + CANVAS[1] - target[0], mask.shape[1])
-    left = max(left, 0)
-    shift = target[1] - round(base)
-    top, bottom = max(0, -shift), min(mask.shape[0], CANVAS[0] - shift)
-    if right <= left or bottom <= top:
+def _put(
+    canvas: Mask,
+    masks: Bools,
+    rows: tuple[Row, ...],
+    cell: Cell,
+    scale: Scale,
+    place: tuple[float, float, float, float],
+) -> None:
+    """Draw a cell at ``place``: x and baseline in mm, seconds to show, and the time at which they begin."""
+    x_mm, baseline_mm, seconds, begin = place
+    second = scale.speed * FLAT_PX_PER_MM
+    length = (cell.right - cell.left) / second
+    begin = begin % max(length, seconds) if length > 1.5 * seconds else 0.0
+    begin = min(begin, max(0.0, length - seconds))
+    left = round(cell.left + begin * second)
+    right = min(round(left + seconds * second), round(cell.right))
+    part = masks[cell.row][:, max(0, left) : max(1, right)].astype(np.uint8)
+    gain = scale.chest_gain if cell.lead.startswith("V") else scale.gain
+    across, down = CANONICAL.speed / scale.speed, CANONICAL.gain / gain
+    base = rows[cell.row].baseline
+    if (across, down) != (1.0, 1.0):
+        size = max(1, round(part.shape[1] * across)), max(1, round(part.shape[0] * down))
+        part = (cv2.resize(part * 255, size, interpolation=cv2.INTER_AREA) > SHRUNK_SHARE * 255).astype(np.uint8)
+        base *= down
+    if cell.inverted:
+        part, base = part[::-1], part.shape[0] - 1 - base
+    _lay(canvas, part > 0, round(x_mm * FLAT_PX_PER_MM), round(baseline_mm * FLAT_PX_PER_MM - base))
+
+
+def _lay(canvas: Mask, part: Bools, x: int, y: int) -> None:
+    """Add ink with its top left corner at ``(x, y)`` of the canvas, cut to it."""
+    width = min(part.shape[1], canvas.shape[1] - x)
+    top, bottom = max(0, -y), min(part.shape[0], canvas.shape[0] - y)
+    if width <= 0 or bottom <= top:
         return
-    place = canvas[top + shift : bottom + shift, target[0] : target[0] + right - left]
-    np.maximum(place, mask[top:bottom, left:right].astype(np.uint8), out=place)
-
-
-def _place_rows(canvas: Mask, traces: Traces, rows: tuple[Row, ...], chosen: range | list[int]) -> None:
-    for target, number in enumerate(chosen):
-        source = traces.left, traces.left + 4 * QUARTER, rows[number].baseline
-        _strip(canvas, traces.masks[number], source, (LEFT, canonical_baseline(target)))
-
-
-def _place_six(canvas: Mask, traces: Traces, rows: tuple[Row, ...]) -> None:
-    """Rows hold two leads of five seconds; a quarter page of each is taken from the time at which 3x4 shows it."""
-    for number in range(6):
-        for half in (0, 1):
-            column = 2 * half + number // 3
-            left = traces.left + column * QUARTER
-            target = LEFT + column * QUARTER, canonical_baseline(number % 3)
-            _strip(canvas, traces.masks[number], (left, left + QUARTER, rows[number].baseline), target)
-    long = 6 if len(rows) > 6 else 1
-    reach = 4 if len(rows) > 6 else 2
-    source = traces.left, traces.left + reach * QUARTER, rows[long].baseline
-    _strip(canvas, traces.masks[long], source, (LEFT, canonical_baseline(3)))
-
-
-def _place_twelve(canvas: Mask, traces: Traces, rows: tuple[Row, ...]) -> None:
-    for number in range(12):
-        column = number // 3
-        left = traces.left + column * QUARTER
-        target = LEFT + column * QUARTER, canonical_baseline(number % 3)
-        _strip(canvas, traces.masks[number], (left, left + QUARTER, rows[number].baseline), target)
-    source = traces.left, traces.left + 4 * QUARTER, rows[1].baseline
-    _strip(canvas, traces.masks[1], source, (LEFT, canonical_baseline(3)))
-
-
-def _paste(canvas: Mask, traces: Traces, rows: tuple[Row, ...]) -> None:
-    """As it stands: the first row's baseline on the first canonical one, the rest where the paper has them."""
-    together = np.asarray(traces.masks.any(axis=0))
-    source = traces.left, traces.left + 4 * QUARTER, rows[0].baseline
-    _strip(canvas, together, source, (LEFT, canonical_baseline(0)))
-
-
-def _same_as_second(traces: Traces, rows: tuple[Row, ...]) -> int:
-    """Which of the long rows shows lead II: the one that runs as the second row's first stretch does."""
-    wanted = _heights(traces, rows, 1)
-    scores = []
-    for number in range(3, len(rows)):
-        here = _heights(traces, rows, number)
-        both = np.isfinite(wanted) & np.isfinite(here)
-        far = np.abs(np.nan_to_num(wanted - here))[both]
-        scores.append(float(np.median(far) + far.mean()) if both.sum() > mm(15.0) else np.inf)
-    return 3 + int(np.argmin(scores)) if np.isfinite(min(scores)) else 3
-
-
-def _heights(traces: Traces, rows: tuple[Row, ...], number: int) -> NDArray[np.float64]:
-    """Height in pixels of a row's trace over its baseline in the first quarter, ``[columns]``; NaN in gaps."""
-    mask = traces.masks[number][:, traces.left : traces.left + QUARTER - mm(2.0)]
-    count = mask.sum(axis=0)
-    level = np.arange(mask.shape[0])[:, None]
-    centre = (mask * level).sum(axis=0) / np.maximum(count, 1)
-    return np.where(count > 0, rows[number].baseline - centre, np.nan)
+    place = canvas[top + y : bottom + y, x : x + width]
+    np.maximum(place, part[top:bottom, :width].astype(np.uint8), out=place)
 
 
 _NEIGHBOURS = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.float32)

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.straighten import FLAT_PX_PER_MM, FlatPage
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
 
 Plane = NDArray[np.float32]
+Rgb = NDArray[np.uint8]
 CELL = round(5 * FLAT_PX_PER_MM)
 TILE_CELLS = 8
 """Cells of 5 mm along a side of the tile over which the ruling's own darkness is measured: 4 cm."""
@@ -22,19 +23,24 @@ def find_ink(page: FlatPage) -> Plane:
     The lightest channel is taken, in which coloured lines nearly vanish and black ink stays; it is divided by the
     paper's brightness nearby, and what repeats every 5 mm, the rest of the ruling, is taken off.
     """
-    dark = _darkness(page)
-    if page.ruled:
+    return ink_of(page.pixels, page.valid, ruled=page.ruled)
+
+
+def ink_of(pixels: Rgb, valid: NDArray[np.bool_], *, ruled: bool) -> Plane:
+    """As ``find_ink``, of ``[height, width, 3]`` uint8 at ``FLAT_PX_PER_MM`` whose ruling lies on multiples of 5 mm."""
+    dark = _darkness(pixels)
+    if ruled:
         lines = _ruling_darkness(dark)
         # Ink over a line adds to it, as filters do: what is left is measured against what the line leaves.
         dark = np.clip((dark - 1.15 * lines) / (1.0 - lines), 0, 1).astype(np.float32)
-    dark[~page.valid] = 0
+    dark[~valid] = 0
     level = _ink_level(dark)
     if level < MIN_CONTRAST:
         return np.zeros_like(dark)
     return np.clip((dark / level - 0.3) / 0.5, 0, 1).astype(np.float32)
 
 
-def _darkness(page: FlatPage) -> Plane:
+def _darkness(pixels: Rgb) -> Plane:
     """Share of the paper's light that is missing, 0 to 1: mostly in the lightest channel, in part in all.
 
     Each channel is measured against the paper's own colour nearby, so that a colour cast changes nothing. The part
@@ -43,7 +49,7 @@ def _darkness(page: FlatPage) -> Plane:
     wide = round(3.5 * FLAT_PX_PER_MM) | 1
     kernel = np.ones((wide, wide), np.uint8)
     channels = []
-    for channel in cv2.split(cv2.GaussianBlur(page.pixels, (0, 0), 0.7)):
+    for channel in cv2.split(cv2.GaussianBlur(pixels, (0, 0), 0.7)):
         paper = cv2.erode(cv2.dilate(channel, kernel), kernel)
         paper = cv2.blur(paper, (wide, wide)).astype(np.float32)
         channels.append(1.0 - channel.astype(np.float32) / np.maximum(paper, 8.0))

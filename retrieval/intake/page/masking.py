@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.rows import TRACE_MM, Component, Row, Strokes, looks_written, mm
+from retrieval.intake.page.marks import PAPER, PULSE, RULE, TEXT, TRACE, Marks
+from retrieval.intake.page.rows import CLEAR, FAINT, TRACE_MM, Component, Row, Strokes, mm, strokes_of
+from retrieval.intake.page.split import split
 
+Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 BAND_MM = 3.0
-PULSE_MM = 10.0
-UP_MM, DOWN_MM = 22.0, 18.0
+UP_MM, DOWN_MM = 26.0, 22.0
 """How far above and below its baseline a loose piece can still belong to a trace."""
+FOLLOWED_MM = 12.0
+LETTERS_MM = 9.0
+"""A loose piece no wider than this is one thing: letters, or ink of a trace, but not both."""
+
+
+@dataclass(frozen=True)
+class InkKinds:
+    """Ink by what it is, bool ``[height, width]`` each."""
+
+    trace: Bools
+    text: Bools
+    rule: Bools
+    pulse: Bools
 
 
 @dataclass(frozen=True)
 class Traces:
-    """The ink of each row, ``masks`` bool ``[rows, height, width]``, the others' and all text left out.
-
-    ``left`` and ``right`` are where the traces begin and end, in pixels; ``pulse`` tells whether a calibration pulse
-    of 10 mm was seen; ``names`` are the boxes of small pieces beside the traces, most of them lead names.
-    """
+    """The ink of each row, bool ``[rows, height, width]``, with nothing else in it."""
 
     masks: Bools
-    left: int
-    right: int
-    pulse: bool
-    names: tuple[Component, ...]
 
 
-def separate(parts: Strokes, rows: tuple[Row, ...]) -> Traces:
-    """Give each piece of ink to its row, or to none."""
+def sort_ink(ink: Plane, marks: Marks) -> InkKinds:
+    """Give each pixel of ink the kind that the network sees there; small loose pieces get one kind as a whole."""
+    size = ink.shape[1], ink.shape[0]
+    shares = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in marks.kinds])
+    inked = cv2.morphologyEx((ink > FAINT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    best = (shares[TRACE:].argmax(axis=0) + TRACE).astype(np.uint8)
+    best[(inked == 0) | (shares[PAPER] > 0.97)] = PAPER
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(inked, connectivity=8)
+    labels = np.asarray(labels, np.int32)
+    clear = np.bincount(labels[ink > CLEAR], minlength=count)
+    wide = np.maximum(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    votes = np.stack([np.bincount(labels[best == kind], minlength=count) for kind in range(TRACE, PULSE + 1)])
+    whole = votes.argmax(axis=0).astype(np.uint8) + TRACE
+    whole[wide > mm(LETTERS_MM)] = PAPER  # too wide to be one thing
+    one = whole[labels]
+    best = np.where((one > 0) & (inked > 0), one, best)
+    best[((clear < 3) | (wide < mm(0.7)))[labels]] = PAPER
+    return InkKinds(best == TRACE, best == TEXT, best == RULE, best == PULSE)
+
+
+def separate(kinds: InkKinds, rows: tuple[Row, ...]) -> Traces:
+    """Give each piece of the traces' ink to its row, or to none."""
+    parts = strokes_of(kinds.trace)
     owners: dict[int, list[int]] = {}
     loose: list[Component] = []
     for part in parts.components:
@@ -42,22 +70,16 @@ def separate(parts: Strokes, rows: tuple[Row, ...]) -> Traces:
             owners[part.label] = owned
         else:
             loose.append(part)
-    masks = _split(parts, owners, rows)
-    left, right, pulse = _extent(masks, rows)
-    pulse = pulse or 2 * count_pulses(parts, rows) >= len(rows)
-    masks[:, :, :left] = False
-    masks[:, :, right:] = False
-    names = _join_loose(parts, loose, masks, rows, (left, right))
-    return Traces(masks, left, right, pulse, names)
+    masks = split(parts, owners, rows)
+    pulses = cv2.dilate(kinds.pulse.astype(np.uint8), np.ones((mm(6.0), mm(2.0)), np.uint8)) > 0
+    loose = [part for part in loose if not _touches(parts, part, pulses)]
+    _join_loose(parts, loose, masks, rows)
+    return Traces(masks)
 
 
 def _anchored_at(parts: Strokes, part: Component, rows: tuple[Row, ...]) -> list[int]:
-    """Rows on whose baseline a piece runs for at least 3 mm; a letter does not."""
+    """Rows on whose baseline a piece runs for at least 3 mm."""
     if part.width_mm < 4.0:
-        return []
-    if part.width_mm < TRACE_MM and _is_pulse(parts, part):
-        return []
-    if part.width_mm < 25.0 and part.height_mm > 1.5 and looks_written(parts, part):
         return []
     box = parts.labels[part.top : part.bottom, part.left : part.right] == part.label
     owned = []
@@ -68,115 +90,45 @@ def _anchored_at(parts: Strokes, part: Component, rows: tuple[Row, ...]) -> list
         if box[max(0, low) : high].any(axis=0).sum() >= mm(3.0):
             owned.append(number)
     if not owned and part.width_mm >= TRACE_MM:
-        middle = (part.top + part.bottom) / 2
-        nearest = int(np.argmin([abs(row.baseline - middle) for row in rows]))
+        nearest = _nearest(part, rows)
         # A lead that drifted off its baseline is still a trace; a frame or an underline far away is not.
-        if abs(rows[nearest].baseline - middle) < mm(15.0) and part.height_mm > 1.0:
+        if abs(rows[nearest].baseline - (part.top + part.bottom) / 2) < mm(15.0):
             owned.append(nearest)
     return owned
 
 
-def count_pulses(parts: Strokes, rows: tuple[Row, ...], *, upside_down: bool = False) -> int:
-    """Rows beside which a calibration pulse stands by itself, upright or, if asked, hanging upside down."""
-    found = set()
-    for part in parts.components:
-        if part.width_mm > TRACE_MM or not _is_pulse(parts, part, upside_down=upside_down):
-            continue
-        foot = part.top if upside_down else part.bottom
-        near = [number for number, row in enumerate(rows) if abs(row.baseline - foot) < mm(3.0)]
-        found.update(near[:1])
-    return len(found)
-
-
-def _is_pulse(parts: Strokes, part: Component, *, upside_down: bool = False) -> bool:
-    """A piece as high as 1 mV with a flat roof and nothing under it."""
-    if not 8.8 <= part.height_mm <= 11.6 or part.width_mm < 1.5:
-        return False
-    box = parts.labels[part.top : part.bottom, part.left : part.right] == part.label
-    if upside_down:
-        box = box[::-1]
-    roof = box[: mm(1.2)].any(axis=0)
-    under = box[mm(1.6) : -mm(1.6)].any(axis=0)
-    return bool(roof.sum() >= mm(1.5) and (roof & ~under).sum() >= mm(0.6))
-
-
-def _split(parts: Strokes, owners: dict[int, list[int]], rows: tuple[Row, ...]) -> Bools:
-    """Masks of rows; a piece that runs through several rows is cut halfway between their baselines."""
-    masks = np.zeros((len(rows), *parts.labels.shape), bool)
-    single = np.full(int(parts.labels.max()) + 1, -1)
-    for label, owned in owners.items():
-        if len(owned) == 1:
-            single[label] = owned[0]
-    owner = single[parts.labels]
-    for number in range(len(rows)):
-        masks[number] = (owner == number) & (parts.labels > 0)
-    for part in parts.components:
-        owned = owners.get(part.label, [])
-        if len(owned) < 2:
-            continue
-        cuts = [
-            0,
-            *(round((rows[a].baseline + rows[b].baseline) / 2) for a, b in pairwise(owned)),
-        ]
-        for number, top, bottom in zip(owned, cuts, [*cuts[1:], parts.labels.shape[0]], strict=True):
-            masks[number, top:bottom] |= parts.labels[top:bottom] == part.label
-    return masks
-
-
-def _extent(masks: Bools, rows: tuple[Row, ...]) -> tuple[int, int, bool]:
-    """Where the traces begin and end without their pulses, by the middle of what the rows say."""
-    starts, ends, pulses = [], [], 0
-    for mask, row in zip(masks, rows, strict=True):
-        columns = np.nonzero(mask.any(axis=0))[0]
-        if not len(columns):
-            continue
-        left, right = int(columns[0]), int(columns[-1]) + 1
-        head = _pulse(mask[:, left : left + mm(14.0)], row)
-        tail = _pulse(mask[:, max(0, right - mm(14.0)) : right][:, ::-1], row)
-        pulses += bool(head or tail)
-        starts.append(left + head)
-        ends.append(right - tail)
-    if not starts:
-        return 0, masks.shape[2], False
-    return int(np.median(starts)), int(np.median(ends)), pulses * 2 >= len(rows)
-
-
-def _pulse(head: Bools, row: Row) -> int:
-    """Columns that a calibration pulse joined to the head of a trace takes: a hollow box 10 mm high."""
-    base = round(row.baseline)
-    roof = head[max(0, base - mm(PULSE_MM + 1.5)) : max(0, base - mm(PULSE_MM - 1.5))].any(axis=0)
-    inside = head[max(0, base - mm(PULSE_MM - 2.5)) : max(0, base - mm(2.0))].sum(axis=0)
-    hollow = roof & (inside <= 1)
-    if hollow.sum() < mm(2.0):
-        return 0
-    end = int(np.nonzero(hollow)[0][-1])
-    walls = np.nonzero(inside[end : end + mm(2.0)] > mm(3.0))[0]
-    return end + (int(walls[-1]) + 2 if len(walls) else mm(1.0))
-
-
-def _join_loose(
-    parts: Strokes, loose: list[Component], masks: Bools, rows: tuple[Row, ...], extent: tuple[int, int]
-) -> tuple[Component, ...]:
-    """Give small pieces to the row in whose gap they lie; the rest, text for the most part, is returned.
+def _join_loose(parts: Strokes, loose: list[Component], masks: Bools, rows: tuple[Row, ...]) -> None:
+    """Give small pieces of trace to the row in whose gap they lie, or whose end they carry on.
 
     A trace has one height at a time: where a row's trace is already there, a loose piece above or below it is none
     of it.
     """
     covered = np.asarray(masks.any(axis=1))
-    names = []
-    joins: list[tuple[Component, int]] = []
-    for part in loose:
+    ends = [[row.left, row.right] for row in rows]
+    # From the middle outwards, so that a faint end is followed piece by piece.
+    middle = float(np.mean([(row.left + row.right) / 2 for row in rows]))
+    for part in sorted(loose, key=lambda part: abs((part.left + part.right) / 2 - middle)):
         number = _nearest(part, rows)
-        inside = extent[0] <= part.left and part.right <= extent[1]
+        left, right = ends[number]
+        reach = mm(FOLLOWED_MM) if _at_base(part, rows[number]) else mm(3.0)
+        inside = left - reach <= part.right and part.left <= right + reach
         free = 1.0 - float(covered[number, part.left : part.right].mean())
         if inside and free >= 0.6 and _within_reach(part, rows[number]):
-            joins.append((part, number))
-        else:
-            names.append(part)
-    for part, number in joins:
-        box = np.s_[part.top : part.bottom, part.left : part.right]
-        masks[number][box] |= parts.labels[box] == part.label
-    return tuple(names)
+            box = np.s_[part.top : part.bottom, part.left : part.right]
+            masks[number][box] |= parts.labels[box] == part.label
+            ends[number] = [min(left, part.left), max(right, part.right)]
+
+
+def _touches(parts: Strokes, part: Component, pulses: Bools) -> bool:
+    """Whether a small piece is a corner of a calibration pulse."""
+    box = np.s_[part.top : part.bottom, part.left : part.right]
+    mine = parts.labels[box] == part.label
+    return bool((pulses[box] & mine).sum() > 0.3 * mine.sum())
+
+
+def _at_base(part: Component, row: Row) -> bool:
+    """Whether a piece lies flat beside its row's baseline, as a faint trace's do and other lines do not."""
+    return part.width_mm > 1.5 and part.height_mm < 2.5 and abs((part.top + part.bottom) / 2 - row.baseline) < mm(4.0)
 
 
 def _nearest(part: Component, rows: tuple[Row, ...]) -> int:

@@ -1,55 +1,175 @@
-"""Name the layout of a page from its rows and from where small print stands beside them."""
+"""Name the layout of a page: every known arrangement is held against the names, columns and laws seen on it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retrieval.intake.page.masking import Traces
-from retrieval.intake.page.rows import Row, mm
+from retrieval.ecg.recording import LEADS
+from retrieval.intake.page.columns import Columns, fit_columns
+from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, strip_odds
+from retrieval.intake.page.templates import RHYTHM, Slot, Template, templates
 
-BY_ROWS: dict[int, str] = {3: "3x4", 4: "3x4+1", 5: "3x4+2", 7: "6x2+1", 12: "12x1"}
-FULL_MM = 250.0
-"""Ten seconds at 25 mm/s."""
+MISSING_ROW, EXTRA_ROW = -4.0, -3.5
+"""Logarithms of the odds that a row of an arrangement is not on the page, and that a row is none of it."""
+SURE = 0.9
+"""Weight of the logarithms: signs on one page are not independent of each other."""
 
 
 @dataclass(frozen=True)
 class Naming:
-    """A layout's name, or ``"unknown"``, how certain it is (0 to 1), and whether it was assumed."""
+    """What the page shows.
+
+    Args:
+        layout: its name, or ``"unknown"``.
+        order: ``"standard"`` or ``"cabrera"``.
+        rows: for each row that was found, its slots; empty for a row that is none of the layout's.
+        columns: for each number of leads in a row, where they begin and end.
+        certainty: from 0 to 1, that layout, order and names are right.
+        missing: how many rows of the layout are not on the page.
+        rival: the name of the arrangement that comes next.
+        named: how many printed names stand where this arrangement has them.
+        lawful: odds (as a logarithm) that the limb leads obey the laws which tie them together.
+    """
 
     layout: str
+    order: str
+    rows: tuple[tuple[Slot, ...], ...]
+    columns: dict[int, Columns]
     certainty: float
-    assumed: bool
+    missing: int = 0
+    rival: str = ""
+    named: int = 0
+    lawful: float = 0.0
 
 
-def name_layout(rows: tuple[Row, ...], traces: Traces) -> Naming:
-    """Name the layout by the number of rows; six rows by where the lead names stand."""
-    number = len(rows)
-    if number == 6:
-        return _six_rows(rows, traces)
-    if number not in BY_ROWS:
-        return Naming("unknown", 0.2, assumed=True)
-    cover = float(np.mean([row.cover for row in rows]))
-    return Naming(BY_ROWS[number], min(1.0, 0.3 + 0.7 * cover), assumed=False)
+@dataclass(frozen=True)
+class _Candidate:
+    template: Template
+    places: tuple[int, ...]
+    odds: float
+    slots: tuple[tuple[Slot, ...], ...]
+    named: int
+    lawful: float
+    sure: float
 
 
-def _six_rows(rows: tuple[Row, ...], traces: Traces) -> Naming:
-    """3x4+3 has names at the quarters of its upper three rows, 6x2 in the middle of its lower three."""
-    quarters = sum(_named_at(rows, traces, r, share) for r in range(3) for share in (0.25, 0.75))
-    halves = 2 * sum(_named_at(rows, traces, r, 0.5) for r in range(3, 6))
-    layout = "3x4+3" if quarters > halves else "6x2"
-    apart = abs(quarters - halves) / 6
-    return Naming(layout, min(1.0, 0.4 + 0.6 * apart), assumed=apart < 0.3)
-
-
-def _named_at(rows: tuple[Row, ...], traces: Traces, row: int, share: float) -> bool:
-    """Whether small print stands beside a row where the stretch at ``share`` of its length begins."""
-    at = traces.left + share * (traces.right - traces.left)
-    base = rows[row].baseline
-    return any(
-        at - mm(4.0) <= part.left <= at + mm(11.0)
-        and abs((part.top + part.bottom) / 2 - base) < mm(14.0)
-        and 1.0 <= part.height_mm <= 5.0
-        for part in traces.names
+def name_layout(page: PageEvidence) -> Naming:
+    """The likeliest arrangement of the rows of a page."""
+    fits = _Fits(page)
+    found = [_weigh(page, fits, template, places) for template, places in _alignments(page)]
+    if not found:
+        return Naming("unknown", "standard", tuple(() for _ in page.rows), {}, 0.2)
+    found.sort(key=lambda candidate: -candidate.odds)
+    best = found[0]
+    others = [c for c in found[1:] if c.slots != best.slots]
+    rivals = np.array([c.odds for c in others])
+    share = 1.0 / (1.0 + float(np.exp(SURE * (rivals - best.odds)).sum())) if len(rivals) else 1.0
+    columns = {len(row): fits.of(len(row), best.template, best.places) for row in best.slots if row}
+    missing = len(best.template.rows) - len(best.places)
+    rival = others[0].template.name if others else ""
+    return Naming(
+        best.template.name, best.template.order, best.slots, columns, share, missing, rival, best.named, best.lawful
     )
+
+
+def _alignments(page: PageEvidence) -> Iterator[tuple[Template, tuple[int, ...]]]:
+    """Arrangements, and for each of their rows in turn the row of the page that shows it.
+
+    Rows of the page may be left out at the top or the bottom, or one within; of an arrangement rows may be missing
+    at the top or the bottom.
+    """
+    number = len(page.rows)
+    for template in templates():
+        most = len(template.rows)
+        if most == number:
+            yield template, tuple(range(number))
+        if 1 <= number - most <= 2:
+            for first in range(number - most + 1):
+                yield template, tuple(range(first, first + most))
+            if number - most == 1:
+                for out in range(1, number - 1):
+                    yield template, tuple(row for row in range(number) if row != out)
+
+
+class _Fits:
+    """Columns of each arrangement's grid, fitted once."""
+
+    def __init__(self, page: PageEvidence) -> None:
+        self._page = page
+        self._known: dict[tuple[int, tuple[int, ...]], Columns] = {}
+
+    def of(self, count: int, template: Template, places: tuple[int, ...]) -> Columns:
+        """Edges of rows with ``count`` leads."""
+        rows = places[: template.grid] if count == template.columns else places[template.grid :]
+        key = count, rows
+        if key not in self._known:
+            chosen = list(rows)
+            lefts, rights = (np.median([edge[i] for edge in self._page.reach(chosen)]) for i in (0, 1))
+            self._known[key] = fit_columns(
+                count, (float(lefts), float(rights)), self._page.evidence[chosen], self._lefts(chosen)
+            )
+        return self._known[key]
+
+    def _lefts(self, rows: list[int]) -> NDArray[np.float64]:
+        """Left edges of the names that stand nearest to some of the rows."""
+        bases = np.array([row.baseline for row in self._page.rows])
+        near = [int(np.abs(bases - name.middle).argmin()) for name in self._page.names]
+        return np.array([name.left for name, row in zip(self._page.names, near, strict=True) if row in rows])
+
+
+def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[int, ...]) -> _Candidate:
+    """Odds of an arrangement: how often it is met, and what names, columns, laws and strips say."""
+    columns = fits.of(template.columns, template, places)
+    grid = places[: template.grid]
+    odds = template.prior + EXTRA_ROW * (len(page.rows) - len(places))
+    odds += _column_odds(columns)
+    names = match_names(page, columns, places, template)
+    lawful = law_odds(page, columns, grid, template)
+    odds += names.odds + lawful
+    slots: list[tuple[Slot, ...]] = [() for _ in page.rows]
+    for place, row in zip(places, template.rows, strict=True):
+        slots[place] = row
+    strips = [
+        _strip(page, columns, template, places, names.strips[strip], place)
+        for strip, place in enumerate(places[template.grid :])
+    ]
+    chosen, sure = _different(strips), 1.0
+    for place, lead, worth in zip(places[template.grid :], chosen, strips, strict=True):
+        slots[place] = (Slot(LEADS[lead]),)
+        free = [other for other in range(len(LEADS)) if other == lead or other not in chosen]
+        sure *= float(np.exp(worth[lead]) / np.exp(worth[free]).sum())
+    odds += sum(float(np.log(np.exp(worth).sum())) for worth in strips)
+    return _Candidate(template, places, odds, tuple(slots), names.agreed, lawful, sure)
+
+
+def _different(strips: list[NDArray[np.float64]]) -> list[int]:
+    """The likeliest leads of long strips, none of them twice; the surest strip chooses first."""
+    left = {number: worth.copy() for number, worth in enumerate(strips)}
+    chosen: dict[int, int] = {}
+    while left:
+        number = max(left, key=lambda number: float(np.ptp(np.partition(left[number], -2)[-2:])))
+        chosen[number] = int(left.pop(number).argmax())
+        for other in left.values():
+            other[chosen[number]] = -np.inf
+    return [chosen[number] for number in range(len(strips))]
+
+
+def _strip(
+    page: PageEvidence,
+    columns: Columns,
+    template: Template,
+    places: tuple[int, ...],
+    named: NDArray[np.float64],
+    place: int,
+) -> NDArray[np.float64]:
+    """Odds of each lead being the one that a long strip shows."""
+    prior = np.log([RHYTHM[lead] for lead in LEADS])
+    return prior + named + strip_odds(page, columns, template, places, place)
+
+
+def _column_odds(columns: Columns) -> float:
+    return float(sum(np.clip(8.0 * (support - 0.15), -1.2, 2.0) for support in columns.support))

@@ -32,6 +32,7 @@ and lets nothing fold back, while a blur by half a pitch costs as much as the pi
 MAX_FREQUENCY = 0.46
 MAX_BEND_MM = 3.0
 SURE_TRUST = 0.42
+BEND_CELLS = 4.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class PaperMap:
 
     ``covered`` is the share of the picture on which lines were followed. ``bend`` float32 ``[2, h, w]`` holds, on a
     coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``;
-    ``ruled`` uint8 ``[h, w]`` is 255 where lines were followed.
+    ``ruled`` uint8 ``[h, w]`` is 255 where lines were followed; ``size`` is the picture's width and height.
     """
 
     matrix: Matrix
@@ -48,6 +49,7 @@ class PaperMap:
     covered: float
     bend: Plane
     ruled: Mask
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,10 @@ def _map_by(evidence: Plane, ruling: Ruling, harmonic: int) -> PaperMap | None:
     misfit = float(np.sqrt(np.average(left[near] ** 2, weights=trust[near]))) * RULE_MM
     bend = np.stack([_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)])
     covered = min(_covered(family, evidence) for family in families)
-    return PaperMap(np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend, _ruled(families, evidence))
+    size = evidence.shape[1], evidence.shape[0]
+    return PaperMap(
+        np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend, _ruled(families, evidence), size
+    )
 
 
 def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
@@ -201,7 +206,7 @@ def _equations(across: _Phases, along: _Phases, centre: Matrix, scale: float) ->
 
 
 def _bend(family: _Phases, left: Matrix, evidence: Plane) -> Plane:
-    """What the plane leaves over in mm, smoothed over 1/40 of the picture, on 96 columns; 0 where unknown."""
+    """What the plane leaves over in mm, smoothed over 1/20 of the picture, on 96 columns; 0 where unknown."""
     height, width = evidence.shape
     columns = 96
     rows = max(4, round(columns * height / width))
@@ -211,7 +216,7 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> Plane:
     weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
     np.add.at(weight, (y, x), trust)
     np.add.at(total, (y, x), trust * left * RULE_MM)
-    near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), 2.4)
+    near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), BEND_CELLS)
     # A little weight of zero bend keeps the unknown parts in the plane.
     return (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
 

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.straighten import FLAT_PX_PER_MM
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 FAINT, CLEAR = 0.25, 0.75
 """Ink over ``FAINT`` counts where it touches ink over ``CLEAR`` (hysteresis)."""
 TRACE_MM = 12.0
@@ -21,10 +22,6 @@ ROW_REACH_MM = 7.0
 BIN_MM = 5.0
 LEVEL_MM = 2.0
 """A stretch this long without a change of height is level: no upright stroke is that thick."""
-SEPARATOR_MM = 35.0
-DOTTED_MM = 45.0
-MAX_SEPARATORS = 14
-EDGE_MM = 100.0
 LONG_MM = 40.0
 
 
@@ -73,57 +70,15 @@ def mm(length: float) -> int:
     return max(1, round(length * FLAT_PX_PER_MM))
 
 
-def strokes(ink: Plane) -> Strokes:
-    """Connected pieces of ink that are clear somewhere and larger than speckle."""
-    faint = cv2.morphologyEx((ink > FAINT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    count, found, stats, _ = cv2.connectedComponentsWithStats(faint, connectivity=8)
-    labels = np.asarray(found, np.int32)
-    clear = np.bincount(labels[ink > CLEAR].ravel(), minlength=count)
-    kept = []
-    for label in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        if clear[label] >= 3 and max(width, height) >= mm(0.7):
-            kept.append(Component(label, left, top, left + width, top + height, area))
-    keep = np.zeros(count, bool)
-    for part in kept:
-        keep[part.label] = True
-    return Strokes(np.where(keep[labels], labels, 0), tuple(kept))
-
-
-def without_separators(ink: Plane) -> Plane:
-    """Ink without the vertical rules, drawn or dotted, that some printers put between leads.
-
-    No wave stays upright for 35 mm; a dotted line, whose gaps must be closed first, has to be longer still.
-    """
-    ink = _without_edges(ink)
-    faint = (ink > FAINT).astype(np.uint8)
-    upright = cv2.dilate(faint, np.ones((1, 3), np.uint8))
-    tall = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((mm(SEPARATOR_MM), 1), np.uint8))
-    dots = cv2.morphologyEx(upright, cv2.MORPH_CLOSE, np.ones((mm(1.5), 1), np.uint8))
-    dotted = cv2.morphologyEx(dots, cv2.MORPH_OPEN, np.ones((mm(DOTTED_MM), 1), np.uint8))
-    lines = cv2.dilate(np.maximum(tall, dotted), np.ones((3, 3), np.uint8))
-    columns = np.diff((lines.any(axis=0)).astype(np.int8), prepend=0) == 1
-    if not 1 <= columns.sum() <= MAX_SEPARATORS:
-        return ink  # so many uprights are the waves of one beat, one above the other
-    return np.where(lines > 0, 0, ink).astype(np.float32)
-
-
-def _without_edges(ink: Plane) -> Plane:
-    """Ink without the edges of the paper and of frames: straight for 100 mm, and no wave leaves them."""
-    faint = (ink > FAINT).astype(np.uint8)
-    thick = cv2.dilate(faint, np.ones((3, 1), np.uint8))
-    straight = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, mm(EDGE_MM)), np.uint8))
-    if not straight.any():
-        return ink
-    clean = ink.copy()
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
-    for left, top, width, height, _ in boxes[1:count]:
-        columns = slice(left, left + width)
-        above = faint[max(0, top - mm(2.5)) : max(0, top - 2), columns].any(axis=0).mean() if top > 2 else 0.0
-        below = faint[top + height + 2 : top + height + mm(2.5), columns].any(axis=0).mean()
-        if above < 0.02 and below < 0.02:
-            clean[max(0, top - 2) : top + height + 2, columns] = 0
-    return clean
+def strokes_of(mask: Bools) -> Strokes:
+    """Connected pieces of a mask."""
+    count, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    boxes = stats[1:count].tolist()
+    parts = [
+        Component(label, left, top, left + width, top + height, area)
+        for label, (left, top, width, height, area) in enumerate(boxes, start=1)
+    ]
+    return Strokes(np.asarray(found, np.int32), tuple(parts))
 
 
 def find_rows(parts: Strokes) -> tuple[Row, ...]:
@@ -132,8 +87,9 @@ def find_rows(parts: Strokes) -> tuple[Row, ...]:
     Only pieces wider than ``TRACE_MM`` vote, each by the level stretches of its line, which lie on the baseline for
     most of a heart's cycle.
     """
-    long = [part for part in parts.components if part.width_mm >= TRACE_MM and not looks_written(parts, part)]
-    wide = np.isin(parts.labels, [part.label for part in long])
+    long = np.zeros(len(parts.components) + 1, bool)
+    long[[part.label for part in parts.components if part.width_mm >= TRACE_MM]] = True
+    wide = long[parts.labels]
     if not wide.any():
         return ()
     level = _level(wide, LEVEL_MM)
@@ -190,23 +146,17 @@ def _stand_apart(level: Mask, candidate: int, stronger: int) -> bool:
 
 
 def _is_edge(wide: NDArray[np.bool_], row: Row) -> bool:
-    """Whether a row is the straight edge of the paper or of a frame: level throughout, to its highest hundredth."""
+    """Whether a row is the edge of the paper or of a frame: it bends at most, and no wave leaves it."""
     base, reach = round(row.baseline), mm(ROW_REACH_MM)
     band = wide[max(0, base - reach) : base + reach]
     columns = np.nonzero(band.any(axis=0))[0]
     top = band.argmax(axis=0)[columns].astype(float)
     bottom = band.shape[0] - band[::-1].argmax(axis=0)[columns]
-    low, high = np.quantile((top + bottom) / 2, (0.01, 0.99))
-    return bool(high - low <= mm(0.6))
-
-
-def looks_written(parts: Strokes, part: Component) -> bool:
-    """Whether a low piece is a run of letters that touch: their columns cross two or three strokes, a trace's one."""
-    if part.height_mm > 6.5:
-        return False
-    box = (parts.labels[part.top : part.bottom, part.left : part.right] == part.label).astype(np.int8)
-    crossings = int((np.diff(box, axis=0, prepend=0) == 1).sum())
-    return crossings > 1.45 * box.shape[1]
+    middle = (top + bottom) / 2
+    x = (columns - columns.mean()) / max(1, len(columns))
+    bent = middle - np.polyval(np.polyfit(x, middle, 3), x) if len(columns) > 50 else middle
+    low, high = np.quantile(bent, (0.01, 0.99))
+    return bool(high - low <= mm(0.8))
 
 
 def _row_at(wide: NDArray[np.bool_], baseline: int, span: tuple[int, int]) -> Row:

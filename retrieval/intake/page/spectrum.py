@@ -17,10 +17,14 @@ TILE = 256
 FOURIER = 512
 TURN_STEP = 0.5
 MAX_TURN = 22.0
+MAX_SKEW = 16.0
+"""Degrees by which a camera sees two families of lines away from square."""
 LOWEST, HIGHEST, STEP = 0.006, 0.48, 0.001
 """Frequencies that are looked at, in cycles per pixel: bold lines 2 to 160 pixels apart."""
 MIN_SPREAD = 0.02
 """Spread of the evidence below which a picture is blank: lines one level of 255 darker than the paper make 0.2."""
+INK_QUANTILE, INK_SHARE, MAX_INK = 0.995, 0.5, 0.3
+"""Ink is more than half as dark as the darkest half percent, and covers less than three tenths of the page."""
 PLAUSIBLE_MM = (90.0, 430.0)
 """Lengths of paper that a picture of a 12-lead page shows along its longer side."""
 
@@ -51,32 +55,57 @@ def shrink(rgb: Rgb) -> tuple[Rgb, float]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), factor
 
 
-def line_evidence(rgb: Rgb) -> Plane:
+def line_evidence(rgb: Rgb, *, without_ink: bool = False) -> Plane:
     """Local darkness ``[height, width]`` in units of its own spread, clipped so that traces weigh no more than lines.
 
-    The darkest channel is taken, since coloured lines are dark in one channel only.
+    The darkest channel is taken, since coloured lines are dark in one channel only. ``without_ink`` leaves out what
+    is dark in all channels and much darker than the rest, as traces and print are: 0 there. Where lines are as dark
+    as traces they go with them.
     """
-    darkest = rgb.min(axis=2).astype(np.float32)
-    dark = cv2.GaussianBlur(darkest, (0, 0), 12) - darkest
-    spread = cv2.GaussianBlur(np.abs(dark), (0, 0), 25) + 2.0
+    channels = cv2.split(rgb)
+    darkest = np.minimum(np.minimum(channels[0], channels[1]), channels[2]).astype(np.float32)
+    paper = np.ones_like(darkest)
+    if without_ink:
+        paper = 1.0 - dark_ink(rgb).astype(np.float32)
+    share = _wide_blur(paper, 12) + np.float32(1e-3)
+    dark = (_wide_blur(darkest * paper, 12) / share - darkest) * paper
+    spread = _wide_blur(np.abs(dark), 25) / (_wide_blur(paper, 25) + np.float32(1e-3)) + 2.0
     return np.clip(dark / spread, -2.0, 2.0).astype(np.float32)
+
+
+def dark_ink(rgb: Rgb) -> NDArray[np.uint8]:
+    """1 where strokes dark in all channels are, a pixel wider than they are; nowhere if they are everywhere."""
+    channels = cv2.split(rgb)
+    lightest = np.asarray(np.maximum(np.maximum(channels[0], channels[1]), channels[2]), np.uint8)
+    size = max(1, lightest.shape[1] // 4), max(1, lightest.shape[0] // 4)
+    level = cv2.resize(lightest, size, interpolation=cv2.INTER_AREA)
+    level = cv2.blur(cv2.dilate(level, np.ones((9, 9), np.uint8)), (9, 9))
+    paper = cv2.resize(level, lightest.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    dark = 255 - cv2.divide(lightest, paper, scale=255)
+    top = float(np.quantile(dark[::3, ::3], INK_QUANTILE))
+    ink = (dark > max(INK_SHARE * top, 20.0)).astype(np.uint8)
+    ink = cv2.dilate(ink, np.ones((3, 3), np.uint8))
+    return np.asarray(ink if ink.mean() < MAX_INK else np.zeros_like(ink), np.uint8)
+
+
+def _wide_blur(plane: Plane, sigma: float) -> Plane:
+    """A wide Gaussian blur, done on a quarter of the size."""
+    size = max(1, plane.shape[1] // 4), max(1, plane.shape[0] // 4)
+    coarse = cv2.GaussianBlur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / 4)
+    return np.asarray(cv2.resize(coarse, plane.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def find_rulings(evidence: Plane, shrunk: float = 1.0) -> tuple[Ruling, ...]:
     """Up to three readings of the 5 mm ruling of ``evidence`` (from ``line_evidence``), the likeliest first.
 
     Empty where nothing repeats in both directions. Readings differ where a comb is also a sub-comb of another:
-    lines of 1, 2.5 or 10 mm may pass for lines of 5.
+    lines of 1, 2.5 or 10 mm may pass for lines of 5. Of the two families the one within 45 degrees of upright is
+    called ``across``.
     """
     # On blank paper the rounding errors of the blurs would be taken for lines.
     if min(evidence.shape) < 48 or float(evidence.std()) < MIN_SPREAD:
         return ()
-    spectrum = _mean_spectrum(evidence)
-    turns, lines = [], []
-    for base in (0.0, 90.0):
-        turn, line = _strongest_direction(spectrum, base)
-        turns.append(np.deg2rad(turn))
-        lines.append(line)
+    turns, lines = _strongest_directions(_mean_spectrum(evidence))
     return tuple(
         Ruling(
             (fx * float(np.cos(turns[0])), fx * float(np.sin(turns[0]))),
@@ -84,8 +113,14 @@ def find_rulings(evidence: Plane, shrunk: float = 1.0) -> tuple[Ruling, ...]:
             strength,
             shrunk,
         )
-        for fx, fy, strength in _common_pitches(lines[0], lines[1], max(evidence.shape))
+        for fx, fy, strength in _common_pitches(lines[0], lines[1], _extent(evidence))
     )
+
+
+def _extent(evidence: Plane) -> int:
+    """Longest side in pixels of the part that is not blanked out."""
+    rows, columns = evidence.any(axis=1).nonzero()[0], evidence.any(axis=0).nonzero()[0]
+    return int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
 
 
 def _mean_spectrum(evidence: Plane) -> Plane:
@@ -99,28 +134,50 @@ def _mean_spectrum(evidence: Plane) -> Plane:
     for top in tops:
         for left in lefts:
             tile = evidence[top : top + side, left : left + side]
+            if not tile.any():
+                continue
             padded = np.zeros((FOURIER, FOURIER), np.float32)
             padded[:side, :side] = (tile - tile.mean()) * window
             real, imaginary = cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=side))
             power = real * real + imaginary * imaginary
-            # Each tile weighs the same: a dark corner must not speak for the page.
-            total += power * np.float32(1.0 / (float(power.sum()) + 1e-9))
-    return np.fft.fftshift(np.sqrt(total / (len(tops) * len(lefts)))).astype(np.float32)
+            # Whatever its contrast a tile weighs by its order: a dark corner must not speak for the page.
+            whole = float(power.sum()) + 1e-9
+            # A lattice puts its power into few places, the grain of a table into many.
+            total += power * np.float32(float(np.sqrt((power * power).sum())) / whole**2)
+    return np.fft.fftshift(np.sqrt(total / (float(total.sum()) + 1e-12))).astype(np.float32)
 
 
-def _strongest_direction(spectrum: Plane, base: float) -> tuple[float, Plane]:
-    """The direction in degrees near ``base`` whose spectrum has the sharpest peaks, and that spectrum."""
-    turns = np.arange(-MAX_TURN, MAX_TURN + TURN_STEP / 2, TURN_STEP) + base
+def _strongest_directions(spectrum: Plane) -> tuple[tuple[float, float], tuple[Plane, Plane]]:
+    """The two directions in radians, about square to each other, whose spectra have the sharpest peaks; the spectra."""
+    turns = np.arange(-45.0, 135.0, TURN_STEP)
     frequencies = np.arange(LOWEST, HIGHEST, STEP)
     angle = np.deg2rad(turns)[:, None]
     x = (FOURIER / 2 + np.cos(angle) * frequencies * FOURIER).astype(np.float32)
     y = (FOURIER / 2 + np.sin(angle) * frequencies * FOURIER).astype(np.float32)
     fan = cv2.remap(spectrum, x, y, cv2.INTER_LINEAR)
     above = np.clip(fan - np.median(fan, axis=0), 0, None)
-    score = cv2.GaussianBlur((above**2).sum(axis=1, keepdims=True), (1, 5), 1.0).ravel()
-    best = int(score.argmax())
-    line = fan[max(0, best - 2) : best + 3].max(axis=0)
-    return float(turns[best]), _without_floor(line)
+    score = _smooth_ring((above**2).sum(axis=1))
+    half = len(turns) // 2
+    slack = round(MAX_SKEW / TURN_STEP)
+    # Among the directions about square to each of the first half, the strongest.
+    beside = np.stack([np.roll(score, -half - step)[:half] for step in range(-slack, slack + 1)])
+    pair = np.sqrt(score[:half] * beside.max(axis=0))
+    # Most pictures are held about straight; two families as strong elsewhere must be clearly stronger.
+    pair *= 1.0 - 0.25 * (np.abs(turns[:half]) > MAX_TURN)
+    first = int(pair.argmax())
+    second = (first + half + int(beside[:, first].argmax()) - slack) % len(turns)
+    lines = [fan[np.arange(best - 2, best + 3) % len(turns)].max(axis=0) for best in (first, second)]
+    along = turns[first] + 90.0 + (turns[second] - turns[first] - 90.0 + 90.0) % 180.0 - 90.0
+    return (float(np.deg2rad(turns[first])), float(np.deg2rad(along))), (
+        _without_floor(lines[0]),
+        _without_floor(lines[1]),
+    )
+
+
+def _smooth_ring(score: Plane) -> Plane:
+    """Smoothed over neighbours; the last direction is beside the first."""
+    wide = np.pad(score, 4, mode="wrap").reshape(-1, 1).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(wide, (1, 5), 1.0).ravel()[4:-4], np.float32)
 
 
 def _without_floor(line: Plane) -> Plane:
@@ -144,7 +201,7 @@ def _common_pitches(x_line: Plane, y_line: Plane, longest: int) -> list[tuple[fl
     for i, frequency in enumerate(candidates):
         near = slice(max(0, i - reach), i + reach + 1)
         j = near.start + int((score_y[near] * _near_square(candidates[near] / frequency)).argmax())
-        score = float(np.sqrt(score_x[i] * score_y[j])) * _plausible(longest * 5.0 * frequency)
+        score = float(np.sqrt(score_x[i] * score_y[j])) * plausible(longest * 5.0 * frequency)
         if score > 0.04:
             found.append((float(frequency), float(candidates[j]), score))
     best: list[tuple[float, float, float]] = []
@@ -177,7 +234,7 @@ def _comb(line: Plane, frequency: float) -> float:
     return min(1.0, explained) * float(present) * strong
 
 
-def _plausible(longest_mm: float) -> float:
+def plausible(longest_mm: float) -> float:
     """1 for a length of paper that a page can have, falling away outside."""
     low, high = PLAUSIBLE_MM
     if longest_mm < low:

@@ -1,47 +1,104 @@
-"""Warp a picture so that its paper lies flat, upright and at one known scale."""
+"""Warp a picture so that its paper lies flat and at one known scale, its traces running from left to right."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from retrieval.intake.page.phase import Matrix, PaperMap, map_paper
-from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence
+from retrieval.intake.page.flat import (
+    FLAT_PX_PER_MM,
+    MAX_FLAT_MM,
+    Bools,
+    FlatPage,
+    Quad,
+    local_scale,
+    scale_in_the_middle,
+    project,
+    sources,
+)
+from retrieval.intake.page.paper import Sheet, find_sheet
+from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
+from retrieval.intake.page.refine import Refined, refine
+from retrieval.intake.page.scale import settle
+from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence, shrink
+from retrieval.intake.page.trust import Signs, trust_of
 
-FLAT_PX_PER_MM = 6.0
-"""Scale of the straightened picture: 0.17 mm a pixel, about a third of a trace's width."""
-MAX_FLAT_MM = (460.0, 400.0)
-WORTH_BENDING_MM = 0.08
-MIN_COVER = 0.2
+__all__ = ["FLAT_PX_PER_MM", "FlatPage", "View", "flatten", "look", "straighten"]
+
+MIN_COVER, WELL_COVERED = 0.25, 0.6
+GOOD_COVER, GOOD_MISFIT_MM, GOOD_LIKELY = 0.5, 0.8, 0.3
+WORTH_CROPPING = 0.85
+"""Share of the picture's longer side; a sheet that takes less is cut out, so that more pixels are left for it."""
+ODDLY_LONG = 2.1
+OFF_EDGE = 0.008
+"""Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 SAME_COLOUR = 7
 """Levels of 255 by which neighbouring cells of one sheet may differ in any channel."""
-GOOD_COVER, GOOD_MISFIT_MM = 0.5, 0.8
 
 
 @dataclass(frozen=True)
-class FlatPage:
-    """A straightened picture.
+class View:
+    """The part of a picture that is worked on.
 
     Args:
-        pixels: ``[height, width, 3]`` uint8 RGB at ``FLAT_PX_PER_MM``, its lines on multiples of 5 mm.
-        valid: ``[height, width]`` bool, where the picture reaches.
-        matrix: ``[3, 3]`` from the picture's pixels to flat millimetres.
-        px_per_mm: ``(x, y)`` of the picture in its middle.
-        rotation_deg: by how much the paper was turned, counter-clockwise positive.
-        trust: from 0 to 1, how well the ruling was followed; 0 where none was found and the scale is assumed.
-        ruled: whether there is a ruling.
+        pixels: uint8 RGB, at most ``WORK_SIDE`` a side.
+        paper: uint8, 255 on the sheet; all of it where no edge is seen.
+        place: ``[3, 3]`` from the picture's pixels to those of the view.
+        corners: ``[4, 2]`` of the sheet in pixels of the view, or ``None``.
+        axis: the middle of the whole picture in pixels of the view.
+        longest: the whole picture's longer side in pixels of the view.
     """
 
     pixels: Rgb
-    valid: NDArray[np.bool_]
-    matrix: Matrix
-    px_per_mm: tuple[float, float]
-    rotation_deg: float
-    trust: float
-    ruled: bool
+    paper: Mask
+    place: Matrix
+    corners: Matrix | None
+    axis: tuple[float, float]
+    longest: float
+
+
+def look(rgb: Rgb, sheet: Sheet | None = None) -> View:
+    """Shrink a picture, cut out to its sheet where there is much around it. ``sheet`` is in pixels of ``rgb``."""
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = 0, 0, width, height
+    if sheet is not None:
+        x, y, wide, high = cv2.boundingRect(sheet.mask)
+        if max(wide / sheet.mask.shape[1], high / sheet.mask.shape[0]) < WORTH_CROPPING:
+            edge = 0.02 * max(wide, high)
+            box = np.array([x - edge, y - edge, x + wide + edge, y + high + edge]) / sheet.scale
+            left, top = (int(max(0, value)) for value in box[:2])
+            right, bottom = min(width, int(box[2]) + 1), min(height, int(box[3]) + 1)
+    small, factor = shrink(np.ascontiguousarray(rgb[top:bottom, left:right]))
+    # A centre at p stands at (p + 0.5) * factor - 0.5 of the shrunk picture.
+    shift = 0.5 * factor - 0.5
+    place = np.array([[factor, 0, shift - left * factor], [0, factor, shift - top * factor], [0, 0, 1.0]])
+    paper = np.full(small.shape[:2], 255, np.uint8)
+    corners = None
+    if sheet is not None:
+        coarse = np.diag([sheet.scale, sheet.scale, 1.0])
+        coarse[:2, 2] = 0.5 * sheet.scale - 0.5
+        into = place @ np.linalg.inv(coarse)
+        paper = np.asarray(cv2.warpPerspective(sheet.mask, into, small.shape[1::-1], flags=cv2.INTER_LINEAR))
+        paper = np.where(paper > 127, 255, 0).astype(np.uint8)
+        corners = None if sheet.quad is None else project(place, sheet.quad)
+    x, y = project(place, np.array([[(width - 1) / 2, (height - 1) / 2]]))[0]
+    return View(small, paper, place, corners, (float(x), float(y)), max(width, height) * factor)
+
+
+def looks(rgb: Rgb) -> Iterator[View]:
+    """The views worth trying, in order: the sheet where its edges are seen, then the whole picture."""
+    small, factor = shrink(rgb)
+    sheet = find_sheet(small)
+    if sheet is not None:
+        yield look(rgb, Sheet(sheet.mask, sheet.scale * factor, _undo(sheet.quad, factor)))
+    yield look(rgb)
+
+
+def _undo(quad: Matrix | None, factor: float) -> Matrix | None:
+    return None if quad is None else (quad + 0.5) / factor - 0.5
 
 
 def straighten(small: Rgb, factor: float) -> FlatPage | None:
@@ -51,129 +108,165 @@ def straighten(small: Rgb, factor: float) -> FlatPage | None:
         small: the picture at its working size, as ``shrink`` returns it.
         factor: pixels of ``small`` per pixel of the picture.
     """
-    evidence = line_evidence(small)
-    best: tuple[float, PaperMap] | None = None
-    for ruling in find_rulings(evidence, factor):
-        found = map_paper(evidence, ruling)
-        if found is None or not _believable(found, small.shape):
-            continue
-        worth = ruling.strength * found.covered / (0.3 + found.misfit_mm)
-        if best is None or worth > best[0]:
-            best = worth, found
-        if found.covered > GOOD_COVER and found.misfit_mm < GOOD_MISFIT_MM:
-            break
+    for view in looks(small):
+        page = straighten_view(view)
+        if page is not None:
+            return replace(
+                page,
+                matrix=page.matrix @ np.diag([factor, factor, 1.0]),
+                px_per_mm=(page.px_per_mm[0] / factor, page.px_per_mm[1] / factor),
+                paper=None if page.paper is None else _as_quad(_undo(np.array(page.paper), factor)),
+            )
+    return None
+
+
+def straighten_view(view: View) -> FlatPage | None:
+    """Straighten what a view shows by its ruling, or ``None``."""
+    best: tuple[View, _Found] | None = None
+    for stretched in _stretched(view):
+        found = _best_reading(stretched)
+        if found is not None and (best is None or found.worth > best[1].worth):
+            best = stretched, found
     if best is None:
         return None
-    trust = float(np.clip(best[1].covered / 0.7, 0, 1) * np.clip(1.3 - best[1].misfit_mm, 0.2, 1))
-    found = best[1]
-    bend = found.bend if float(np.sqrt((found.bend**2).mean())) > WORTH_BENDING_MM else None
-    page = flatten(small, found.matrix, factor, trust, ruled=True, bend=bend)
-    return replace(page, valid=page.valid & _on_paper(found, page, factor, small))
+    page = best[1].refined
+    return flatten(best[0], page.matrix, page.size_mm, trust_of(best[1].signs), ruled=True, bend=page.bend)
 
 
-def _on_paper(found: PaperMap, page: FlatPage, factor: float, small: Rgb) -> NDArray[np.bool_]:
-    """Where the straightened page shows ruled paper; an edge of the sheet inside the picture is left out."""
-    height, width = small.shape[:2]
-    ruled = _grown(found.ruled, small)
-    # Cells at the border of the picture are continued, so that only an edge inside the picture is shaved.
-    ruled = cv2.copyMakeBorder(ruled, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    cell = width / found.ruled.shape[1], height / found.ruled.shape[0]
-    into = np.array([[cell[0], 0, -0.5 * cell[0]], [0, cell[1], -0.5 * cell[1]], [0, 0, 1]])
-    view = (
-        np.diag([FLAT_PX_PER_MM, FLAT_PX_PER_MM, 1.0]) @ page.matrix @ np.diag([1 / factor, 1 / factor, 1.0]) @ into
-    )
-    size = page.valid.shape[1], page.valid.shape[0]
-    flat = cv2.warpPerspective(ruled, view, size, flags=cv2.INTER_LINEAR)
-    return np.asarray(flat > 127)
+def _stretched(view: View) -> Iterator[View]:
+    """The view; and where it is oddly long, the view with its shorter side doubled, as telefax may halve it."""
+    yield view
+    _, _, wide, high = cv2.boundingRect(view.paper)
+    if max(wide, high) > ODDLY_LONG * min(wide, high):
+        x, y = (1, 2) if wide > high else (2, 1)
+        size = view.pixels.shape[1] * x, view.pixels.shape[0] * y
+        into = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
+        yield View(
+            np.asarray(cv2.resize(view.pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8),
+            np.asarray(cv2.resize(view.paper, size, interpolation=cv2.INTER_NEAREST), np.uint8),
+            into @ view.place,
+            None if view.corners is None else project(into, view.corners),
+            view.axis,
+            view.longest,
+        )
 
 
-def _grown(ruled: NDArray[np.uint8], small: Rgb) -> NDArray[np.uint8]:
-    """The paper where its lines were followed, and what borders on that without a jump of colour.
-
-    Lines fade in shadow and blur while the paper goes on; at the edge of a table the colour jumps.
-    """
-    size = ruled.shape[1], ruled.shape[0]
-    colour = cv2.resize(cv2.medianBlur(small, 5), size, interpolation=cv2.INTER_AREA).astype(np.int16)
-    paper = ruled > 0
-    for _ in range(sum(ruled.shape)):
-        more = paper.copy()
-        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            same = np.abs(colour - np.roll(colour, step, axis)).max(axis=2) < SAME_COLOUR
-            same[(0 if step > 0 else -1,) if axis == 0 else (slice(None), 0 if step > 0 else -1)] = False
-            more |= np.roll(paper, step, axis) & same
-        if (more == paper).all():
+def _best_reading(view: View) -> _Found | None:
+    best: _Found | None = None
+    for without_ink in (True, False):
+        for found in _readings(view, without_ink=without_ink):
+            if best is None or found.worth > best.worth:
+                best = found
+            if found.good:
+                break
+        if best is not None and best.good:
             break
-        paper = more
-    # A thick trace jumps in colour as well: gaps of a few cells belong to the sheet around them.
-    whole = cv2.morphologyEx(
-        np.pad(paper.astype(np.uint8), 4, mode="edge"), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)
-    )
-    return np.asarray(whole[4:-4, 4:-4] * 255, np.uint8)
+    return best
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One reading of the ruling, followed to its end."""
+
+    refined: Refined
+    signs: Signs
+
+    @property
+    def worth(self) -> float:
+        return (
+            np.sqrt(self.signs.likely)
+            * np.log(self.signs.snr)
+            * self.refined.covered
+            / (0.3 + self.refined.misfit_mm)
+        )
+
+    @property
+    def good(self) -> bool:
+        return (
+            self.refined.covered > GOOD_COVER
+            and self.refined.misfit_mm < GOOD_MISFIT_MM
+            and self.signs.likely > GOOD_LIKELY
+        )
+
+
+def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
+    """Every reading of the ruling that can be followed, the likeliest first."""
+    evidence = line_evidence(view.pixels, without_ink=without_ink)
+    evidence[_near_rim(view.paper)] = 0
+    for ruling in find_rulings(evidence):
+        first = map_paper(evidence, ruling)
+        if first is None or not believable(first, view.paper):
+            continue
+        settled = settle(evidence, view.paper, first.matrix, followed=first.covered > WELL_COVERED)
+        if settled is None or not upright(settled.matrix, view.paper):
+            continue
+        refined = refine(evidence, view.paper, settled.matrix, MAX_FLAT_MM)
+        if refined is not None and refined.covered > MIN_COVER:
+            longest = max(refined.size_mm)
+            signs = Signs(
+                settled.snr,
+                settled.likely,
+                first.covered,
+                first.misfit_mm,
+                refined.covered,
+                refined.misfit_mm,
+                longest,
+            )
+            yield _Found(refined, signs)
+
+
+def _near_rim(paper: Mask) -> Bools:
+    """Off the paper or close to its rim; the picture's own border is no rim."""
+    if paper.all():
+        return np.zeros(paper.shape, bool)
+    wide = 2 * max(2, round(OFF_EDGE * max(paper.shape))) + 1
+    inner = cv2.erode(paper, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(255,))
+    return np.asarray(inner < 128)
 
 
 def flatten(
-    small: Rgb, matrix: Matrix, factor: float, trust: float, *, ruled: bool, bend: Plane | None = None
+    view: View,
+    matrix: Matrix,
+    size_mm: tuple[float, float],
+    trust: float,
+    *,
+    ruled: bool,
+    bend: Plane | None = None,
 ) -> FlatPage:
-    """Warp ``small`` by ``matrix`` (its pixels to mm of paper); ``factor`` is its pixels per pixel of the picture."""
-    height, width = small.shape[:2]
-    corners = _apply(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], float))
-    low = np.floor(corners.min(axis=0) / 5) * 5
-    size = np.minimum(np.ceil((corners.max(axis=0) - low) / 5) * 5, MAX_FLAT_MM)
-    flat = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]]) @ matrix
-    shape = round(size[0] * FLAT_PX_PER_MM), round(size[1] * FLAT_PX_PER_MM)
-    x, y = _sources(flat, shape, (width, height), bend)
-    pixels = cv2.remap(small, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """Warp a view by ``matrix``, from its pixels to flat mm from 0 to ``size_mm``."""
+    shape = round(size_mm[0] * FLAT_PX_PER_MM), round(size_mm[1] * FLAT_PX_PER_MM)
+    x, y = sources(matrix, shape, bend)
+    pixels = cv2.remap(view.pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    height, width = view.paper.shape
     edge = 1.5
     valid = (x > edge) & (y > edge) & (x < width - 1 - edge) & (y < height - 1 - edge)
-    scale, turn = _local(matrix, width / 2, height / 2)
-    picture = flat @ np.diag([factor, factor, 1.0])
-    return FlatPage(
-        np.asarray(pixels, np.uint8), valid, picture, (scale[0] / factor, scale[1] / factor), turn, trust, ruled
-    )
+    if not view.paper.all():
+        valid &= cv2.remap(view.paper, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127
+    whole = matrix @ view.place
+    paper = _as_quad(project(np.linalg.inv(view.place), view.corners)) if view.corners is not None else None
+    page = FlatPage(np.asarray(pixels, np.uint8), valid, whole, (0.0, 0.0), 0.0, trust, ruled, bend, paper)
+    scale, turn = scale_in_the_middle(page)
+    return replace(page, px_per_mm=scale, rotation_deg=turn)
 
 
-def _sources(
-    flat: Matrix, shape: tuple[int, int], source: tuple[int, int], bend: Plane | None
-) -> tuple[Plane, Plane]:
-    """For each pixel of the straightened page of ``shape`` (width, height), the place in the picture it shows."""
-    back = np.linalg.inv(flat).astype(np.float64)
-    # A pixel's centre lies half a pixel inside it.
-    x_mm = ((np.arange(shape[0], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[None].repeat(shape[1], axis=0)
-    y_mm = ((np.arange(shape[1], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[:, None].repeat(shape[0], axis=1)
-    x, y = _plane(back, x_mm, y_mm)
-    if bend is None:
-        return x, y
-    at_x = x * np.float32(bend.shape[2] / source[0]) - np.float32(0.5)
-    at_y = y * np.float32(bend.shape[1] / source[1]) - np.float32(0.5)
-    off = [cv2.remap(part, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in bend]
-    return _plane(back, x_mm - off[0], y_mm - off[1])
+def _as_quad(corners: Matrix | None) -> Quad | None:
+    if corners is None:
+        return None
+    a, b, c, d = ((float(x), float(y)) for x, y in corners)
+    return a, b, c, d
 
 
-def _plane(matrix: Matrix, x: Plane, y: Plane) -> tuple[Plane, Plane]:
-    a, b, c = matrix.astype(np.float32)
-    depth = c[0] * x + c[1] * y + c[2]
-    return (a[0] * x + a[1] * y + a[2]) / depth, (b[0] * x + b[1] * y + b[2]) / depth
-
-
-def _apply(matrix: Matrix, points: Matrix) -> Matrix:
-    projected = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
-    return projected[:, :2] / projected[:, 2:]
-
-
-def _local(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float], float]:
-    """Pixels per mm ``(x, y)`` and the turn in degrees at a point."""
-    around = _apply(matrix, np.array([[x - 5, y], [x + 5, y], [x, y - 5], [x, y + 5]]))
-    right, down = around[1] - around[0], around[3] - around[2]
-    turn = float(np.degrees(np.arctan2(right[1], right[0])))
-    return (10.0 / float(np.hypot(*right)), 10.0 / float(np.hypot(*down))), turn
-
-
-def _believable(found: PaperMap, shape: tuple[int, ...]) -> bool:
+def believable(found: PaperMap, paper: Mask) -> bool:
     """A camera's view of a page never folds over, and its scale changes by less than half from end to end."""
-    height, width = shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    x, y, width, height = cv2.boundingRect(paper)
+    corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], float)
     depth = np.hstack([corners, np.ones((4, 1))]) @ found.matrix[2]
-    if depth.min() <= 0 or depth.max() / depth.min() > 2.5 or found.covered < MIN_COVER:
-        return False
-    scale, turn = _local(found.matrix, width / 2, height / 2)
-    return 0.7 < scale[0] / scale[1] < 1.43 and abs(turn) < 30.0
+    return bool(depth.min() > 0 and depth.max() / depth.min() < 2.5)
+
+
+def upright(matrix: Matrix, paper: Mask) -> bool:
+    """Whether pixels are about as high as wide, or half or twice that as in telefax, and the page turned by less than 50 degrees."""
+    x, y, width, height = cv2.boundingRect(paper)
+    scale, turn = local_scale(matrix, x + width / 2, y + height / 2)
+    aspect = scale[0] / scale[1]
+    return any(0.7 < aspect * times < 1.43 for times in (0.5, 1.0, 2.0)) and abs(turn) < 50.0

@@ -1,32 +1,103 @@
-"""A page without ruling: the scale is assumed from the length of its traces."""
+"""A page without ruling: the view from above by the sheet's corners, the scale assumed from the length of its traces."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from retrieval.intake.page.direction import level_share
+from retrieval.intake.page.flat import MAX_FLAT_MM, FlatPage
+from retrieval.intake.page.perspective import sheet_from_above
+from retrieval.intake.page.phase import Mask, Matrix
+from retrieval.intake.page.refine import framed
 from retrieval.intake.page.spectrum import Plane, Rgb
-from retrieval.intake.page.straighten import FlatPage, flatten
+from retrieval.intake.page.straighten import View, flatten, look
 
 ROW_MM = 250.0
 MIN_SPAN = 0.3
 LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
+SIDE = 1500
+"""Pixels of the longer side of the view from above."""
+MAX_SKEW, SKEW_STEP = 8.0, 0.2
+INK = 0.35
+UNRULED_TRUST, FLAT_TRUST = 0.25, 0.3
+"""Probability that the scale is right to 2 %, of a page in perspective and of one that was laid flat."""
 
 
 def assume_scale(small: Rgb, factor: float) -> FlatPage | None:
     """Take the longest run of traces for ten seconds at 25 mm/s; ``None`` where nothing looks like traces.
 
-    The picture is taken to be upright: without a ruling only its traces could say otherwise.
     ``small`` and ``factor`` are what ``shrink`` returns.
     """
-    dark = _dark(small)
+    page = assume_view(look(small))
+    if page is None:
+        return None
+    return replace(
+        page,
+        matrix=page.matrix @ np.diag([factor, factor, 1.0]),
+        px_per_mm=(page.px_per_mm[0] / factor, page.px_per_mm[1] / factor),
+    )
+
+
+def assume_view(view: View) -> FlatPage | None:
+    """As ``assume_scale``, of a view."""
+    above, shape = _from_above(view)
+    pixels = cv2.warpPerspective(view.pixels, above, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    paper = np.asarray(cv2.warpPerspective(view.paper, above, shape, flags=cv2.INTER_NEAREST), np.uint8)
+    dark = _dark(np.asarray(pixels, np.uint8)) * _inner(paper)
+    if level_share((dark > INK).astype(np.uint8)) < 0.5:
+        turn = np.array([[0, 1, 0], [-1, 0, shape[0] - 1.0], [0, 0, 1.0]])
+        above, shape, dark = turn @ above, shape[::-1], np.ascontiguousarray(np.rot90(dark))
+    skew = _skew(dark)
+    if abs(skew) > SKEW_STEP / 2:
+        turn = np.vstack([cv2.getRotationMatrix2D((shape[0] / 2, shape[1] / 2), skew, 1.0), [0, 0, 1]])
+        dark = np.asarray(cv2.warpPerspective(dark, turn, shape, flags=cv2.INTER_LINEAR), np.float32)
+        above = turn @ above
     span = _trace_span(dark)
     if span is None:
         return None
     scale = ROW_MM / (span[1] - span[0])
-    matrix = np.diag([scale, scale, 1.0])
-    return flatten(small, matrix, factor, 0.3, ruled=False)
+    matrix, size = framed(np.diag([scale, scale, 1.0]) @ above, view.paper, MAX_FLAT_MM)
+    return flatten(view, matrix, size, UNRULED_TRUST if view.corners is not None else FLAT_TRUST, ruled=False)
+
+
+def _from_above(view: View) -> tuple[Matrix, tuple[int, int]]:
+    """A map of the view to pixels seen from above, the longer side ``SIDE``; and the size, width by height."""
+    height, width = view.paper.shape
+    if view.corners is None:
+        scale = min(1.0, SIDE / max(width, height))
+        return np.diag([scale, scale, 1.0]), (round(width * scale), round(height * scale))
+    matrix, aspect = sheet_from_above(view.corners, view.axis, view.longest)
+    high = SIDE / max(1.0, aspect)
+    return np.diag([high, high, 1.0]) @ matrix, (max(8, round(high * aspect)), max(8, round(high)))
+
+
+def _inner(paper: Mask) -> Plane:
+    """1 on paper, 0 off it and near its rim; the picture's own border is no rim."""
+    wide = 2 * max(2, paper.shape[1] // 130) + 1
+    inner = cv2.erode(paper, np.ones((wide, wide), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(255,))
+    return np.asarray(inner > 127, np.float32)
+
+
+def _skew(dark: Plane) -> float:
+    """Degrees by which the rows of ink must be turned, clockwise negative, to gather on the fewest lines."""
+    y, x = np.nonzero(dark > INK)
+    if len(x) < 200:
+        return 0.0
+    few = slice(None, None, max(1, len(x) // 30_000))
+    x, y = x[few] - dark.shape[1] / 2, y[few] - dark.shape[0] / 2
+    best = (-1.0, 0.0)
+    for turn in np.arange(-MAX_SKEW, MAX_SKEW + SKEW_STEP / 2, SKEW_STEP):
+        angle = np.deg2rad(turn)
+        place = np.rint((y * np.cos(angle) - x * np.sin(angle)) / 2).astype(int)
+        count = np.bincount(place - place.min())
+        gathered = float((count.astype(float) ** 2).sum())
+        if gathered > best[0]:
+            best = gathered, float(turn)
+    return best[1]
 
 
 def _dark(small: Rgb) -> Plane:

@@ -1,0 +1,212 @@
+"""One child process: started, asked, watched, and killed when it takes too long, grows too large, or breaks.
+
+Threads and pipes that each system has do the work; the limits of memory and processor time are those of ``resource``
+in the child, where the system offers it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_ANSWER = 1 << 30
+"""Bytes; a longer answer is not an answer."""
+PATIENCE, WORKING_SHARE, FAIR_SHARE = 3, 0.05, 0.8
+"""A process that used under 5 % of its time sleeps, and one that used over 80 % had its fair share."""
+KEPT_SHARE = 0.4
+"""Of the limit; a child that holds on to more after a file is replaced before the next."""
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""Each thread reserves memory that counts against the limit, and a page is read as quickly by one."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a child said: its message, and the arrays that came with it.
+
+    Of a refusal, ``message["stopped"]`` is ``"time"``, ``"memory"`` or ``"crash"`` where it was no reader's decision.
+    """
+
+    message: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Keeper:
+    """Keeps one child process, started when it is first asked and again after it was stopped."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self.memory_mb = memory_mb
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def ask(self, request: Mapping[str, Any]) -> Reply:
+        """Send a request and wait for the answer, no longer than its ``seconds``."""
+        from retrieval.intake.wire import unpack
+
+        process = self._running()
+        if process is None:
+            return _refusal("reader_failed", f"'{_name(request)}' was not read: the reader was closed")
+        watch = _Watch(process, request["seconds"])
+        try:
+            data = _converse(process, request)
+        finally:
+            watch.stop()
+        if data is None:
+            return self._fallen(process, request, watch)
+        try:
+            reply = Reply(*unpack(data))
+        except ValueError as error:
+            self._stop(process)
+            return _refusal("reader_failed", f"the reader of '{_name(request)}' gave no usable answer ({error})")
+        if reply.message.get("resident_mb", 0) > KEPT_SHARE * self.memory_mb:
+            self._stop(process)  # what one file left behind must not be the next one's fault
+        return reply
+
+    def end(self) -> None:
+        """Kill the process, and start no other."""
+        with self._lock:
+            self._ended = True
+            process, self._process = self._process, None
+        if process is not None:
+            self._stop(process)
+
+    def _running(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._ended:
+                return None
+            if self._process is None or self._process.poll() is not None:
+                self._process = _start(self.memory_mb)
+            return self._process
+
+    def _fallen(self, process: subprocess.Popen[bytes], request: Mapping[str, Any], watch: _Watch) -> Reply:
+        self._stop(process)
+        code, name = process.returncode, _name(request)
+        if watch.late or code == -getattr(signal, "SIGXCPU", 0) != 0:
+            return _refusal(
+                "took_too_long",
+                f"reading '{name}' was stopped after {request['seconds']:g} s; bring the page with the ECG alone",
+                "time",
+                watch.spent,
+            )
+        from retrieval.intake.child import TOO_LARGE_EXIT
+
+        if code == TOO_LARGE_EXIT:
+            sentence = f"reading '{name}' takes more than {self.memory_mb:,} MB of memory; bring a smaller picture"
+            return _refusal("too_large", sentence, "memory")
+        return _refusal(
+            "reader_failed",
+            f"'{name}' broke its reader ({_how_it_ended(code)}); it is damaged: export it again",
+        )
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        """Leave no process, no zombie and no open pipe."""
+        with self._lock:
+            if self._process is process:
+                self._process = None
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                _close(pipe)
+
+
+class _Watch:
+    """Kills a process when its time is over; one that the machine kept waiting gets up to ``PATIENCE`` times as long.
+
+    A page takes seconds of the processor, and on a busy machine far more of the clock: that is not the file's fault.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        self.late, self.spent = False, 0.0
+        self._process, self._seconds, self._over = process, seconds, threading.Event()
+        self._begun = _processor_seconds(process.pid)
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._over.set()
+        self._thread.join()
+
+    def _wait(self) -> None:
+        for _ in range(PATIENCE):
+            before = _processor_seconds(self._process.pid)
+            if self._over.wait(self._seconds):
+                return
+            now = _processor_seconds(self._process.pid)
+            self.spent = now - self._begun
+            if now - before < WORKING_SHARE * self._seconds or self.spent > FAIR_SHARE * self._seconds:
+                break
+        self.late = True
+        self._process.kill()
+
+
+def _processor_seconds(pid: int) -> float:
+    """Processor time of a process by Linux' account; 0 elsewhere, where nobody is waited for longer."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _start(memory_mb: int) -> subprocess.Popen[bytes]:
+    """A fresh interpreter that sees the same packages; ``-I`` and ``-S`` keep its start short and the folder out."""
+    folders = [str(Path(__file__).resolve().parents[2]), *(folder for folder in sys.path if folder)]
+    code = f"import sys; sys.path[:] = {folders!r}; from retrieval.intake.child import main; main({memory_mb})"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
+    )
+
+
+def _converse(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
+    """Ask, and give the bytes of the answer; ``None`` when the process ended before it was whole."""
+    if process.stdin is None or process.stdout is None:
+        return None
+    try:
+        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+        process.stdin.flush()
+        length = int.from_bytes(process.stdout.read(8), "big")
+        data = process.stdout.read(length) if length <= MAX_ANSWER else b""
+    except (OSError, ValueError):  # a broken pipe, or one that was closed meanwhile
+        return None
+    return data if len(data) == length > 0 else None
+
+
+def _refusal(kind: str, message: str, stopped: str = "crash", cpu_s: float = 0.0) -> Reply:
+    return Reply({"error": {"kind": kind, "message": message}, "stopped": stopped, "cpu_s": cpu_s})
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _name(request: Mapping[str, Any]) -> str:
+    return Path(request["path"]).name
+
+
+def _close(pipe: Any) -> None:
+    try:
+        pipe.close()
+    except OSError:  # what could not be sent any more
+        return

@@ -1,0 +1,194 @@
+"""What is on a straightened page: kinds of ink, rows, names, layout, scale, leads; turned upright on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import NotAnEcg
+from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
+from retrieval.intake.page.calibration import Pulse, Scale, find_pulses, measure_scale
+from retrieval.intake.page.columns import boundary_evidence
+from retrieval.intake.page.evidence import PageEvidence
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
+from retrieval.intake.page.ink import find_ink
+from retrieval.intake.page.marks import read_marks
+from retrieval.intake.page.masking import InkKinds, separate, sort_ink
+from retrieval.intake.page.naming import Naming, name_layout
+from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
+from retrieval.intake.page.signals import row_heights
+from retrieval.intake.page.words import Words, find_words
+
+Plane = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+MIN_ROWS = 3
+MAX_ROWS = 14
+MIN_TRACE_MM = 60.0
+MIN_NAMES = 3
+LAWFUL = 2.0
+UPRIGHT = 1.5
+"""Odds (as a logarithm) that a picture was taken upright."""
+APART_MM, STRAY_MM, AT_BASE_MM = 4.0, 15.0, 1.2
+LINED_UP_MM = 3.0
+JOINED = 0.8
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An upright page and what is on it.
+
+    ``turns`` are the quarters, counter-clockwise, by which it was turned upright, ``upright_share`` how certain that
+    is; ``masks`` bool ``[rows, height, width]`` the ink of each row; ``cells`` all places of leads, ``shown`` those
+    that have ink.
+    """
+
+    page: FlatPage
+    kinds: InkKinds
+    words: Words
+    rows: tuple[Row, ...]
+    masks: Bools
+    naming: Naming
+    pulses: tuple[Pulse, ...]
+    scale: Scale
+    cells: tuple[Cell, ...]
+    turns: int = 0
+    upright_share: float = 1.0
+
+    @property
+    def shown(self) -> tuple[Cell, ...]:
+        """Cells with ink."""
+        return tuple(cell for cell in self.cells if cell.inked >= LEAST_INK)
+
+
+def analyse(page: FlatPage) -> Analysis:
+    """Read a page, turning it where it lies on its side or on its head.
+
+    Raises:
+        NotAnEcg: with the reason.
+    """
+    ink = find_ink(page)
+    first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
+    one, refusal = _try(page, ink, first)
+    if one is not None and first == 0 and _standing(one) > UPRIGHT + 1.5:
+        return one
+    other, _ = _try(page, ink, first + 2)
+    found = [reading for reading in (one, other) if reading is not None]
+    if not found:
+        raise refusal or NotAnEcg("no ECG was found in the picture")
+    found.sort(key=lambda reading: -_standing(reading))
+    apart = _standing(found[0]) - (_standing(found[1]) if len(found) > 1 else 0.0)
+    return replace(found[0], upright_share=float(1 / (1 + np.exp(-apart))))
+
+
+def _standing(reading: Analysis) -> float:
+    """How much speaks for a page standing upright: names that can be read, pulses that stand on their feet."""
+    names = sum(max(0.0, name.certainty - 0.4) for name in reading.words.names)
+    prior = UPRIGHT if reading.turns == 0 else 0.0
+    return float(0.5 * reading.naming.named + 0.5 * names + len(reading.pulses) + prior)
+
+
+def _try(page: FlatPage, ink: Plane, quarters: int) -> tuple[Analysis | None, NotAnEcg | None]:
+    turned = page.turned(quarters) if quarters else page
+    try:
+        return _analyse(turned, np.ascontiguousarray(np.rot90(ink, quarters)), quarters), None
+    except NotAnEcg as error:
+        return None, error
+
+
+def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
+    marks = read_marks(ink)
+    kinds = sort_ink(ink, marks)
+    rows = find_rows(strokes_of(kinds.trace))
+    _refuse_unless_ecg(page, rows)
+    words = find_words(ink, kinds.text, marks)
+    masks = separate(kinds, rows).masks
+    rows = _aligned(tuple(_reach(row, mask) for row, mask in zip(rows, masks, strict=True)), masks)
+    naming = name_layout(_evidence(kinds, words, rows, masks))
+    pulses = find_pulses(kinds.pulse, rows)
+    slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
+    length = float(np.median([row.right - row.left for row in rows])) / FLAT_PX_PER_MM
+    scale = measure_scale(pulses, words, slots, length)
+    _refuse_unless_signed(page, naming, pulses)
+    return Analysis(
+        page, kinds, words, rows, masks, naming, pulses, scale, place_cells(naming, rows, masks), quarters
+    )
+
+
+def _evidence(kinds: InkKinds, words: Words, rows: tuple[Row, ...], masks: Bools) -> PageEvidence:
+    heights = np.stack([row_heights(mask, row.baseline) for mask, row in zip(masks, rows, strict=True)])
+    bands = []
+    for number, row in enumerate(rows):
+        half = min(half_height(rows, number), mm(12.0))
+        bands.append((max(0, round(row.baseline - half)), round(row.baseline + half)))
+    return PageEvidence(rows, heights, boundary_evidence(masks, heights, kinds.rule, bands), words.names)
+
+
+def _reach(row: Row, mask: Bools) -> Row:
+    """Where a row begins and ends; short pieces that stand apart at its ends are none of it."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not len(columns):
+        return row
+    breaks = np.flatnonzero(np.diff(columns) > mm(APART_MM))
+    runs = list(zip(columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]] + 1, strict=True))
+    while len(runs) > 1 and _stray(row, mask, runs[0]):
+        runs.pop(0)
+    while len(runs) > 1 and _stray(row, mask, runs[-1]):
+        runs.pop()
+    return replace(row, left=float(runs[0][0]), right=float(runs[-1][1]))
+
+
+def _stray(row: Row, mask: Bools, run: tuple[int, int]) -> bool:
+    """Whether a run of columns is short and no piece of a trace, which keeps to its baseline for the most part."""
+    if run[1] - run[0] >= mm(STRAY_MM):
+        return False
+    off = row_heights(mask[:, run[0] : run[1]], row.baseline)
+    return float((np.abs(off[np.isfinite(off)]) < AT_BASE_MM).mean()) < 0.5
+
+
+def _aligned(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
+    """Rows cut to where the others begin and end, unless their ink runs on without a break."""
+    left, right = (float(np.median([getattr(row, side) for row in rows])) for side in ("left", "right"))
+    slack = mm(LINED_UP_MM)
+    out = []
+    for row, mask in zip(rows, masks, strict=True):
+        covered = mask.any(axis=0)
+        before, after = (
+            covered[round(row.left) : round(left - slack)],
+            covered[round(right + slack) : round(row.right)],
+        )
+        start = left - slack if len(before) and before.mean() < JOINED else row.left
+        stop = right + slack if len(after) and after.mean() < JOINED else row.right
+        here = np.flatnonzero(covered[round(start) : round(stop)]) + round(start)
+        mask[:, : round(start)] = False
+        mask[:, round(stop) :] = False
+        out.append(replace(row, left=float(here[0]), right=float(here[-1] + 1)) if len(here) else row)
+    return tuple(out)
+
+
+def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:
+    """Refuse pictures without enough rows of connected traces, saying what was seen."""
+    paper = "ruled paper" if page.ruled else "no ruling"
+    if not rows:
+        raise NotAnEcg(f"{paper} and no traces were found in the picture; expected a page with a 12-lead ECG")
+    if len(rows) < MIN_ROWS:
+        raise NotAnEcg(
+            f"{paper} and {len(rows)} row{'s' * (len(rows) > 1)} of traces were found; a 12-lead page has {MIN_ROWS} "
+            "or more: bring the whole page"
+        )
+    if len(rows) > MAX_ROWS:
+        raise NotAnEcg(f"{paper} and {len(rows)} rows were found, more than an ECG has; is it a page of text?")
+    longest = max(row.right - row.left for row in rows) / FLAT_PX_PER_MM
+    if longest < MIN_TRACE_MM:
+        raise NotAnEcg(f"the longest row spans {longest:.0f} mm; a lead of 2.5 s takes 62: bring the whole page")
+
+
+def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...]) -> None:
+    """Refuse rows of lines on plain paper that nothing shows to be an ECG: a chart, a score, a seismogram."""
+    if page.ruled or naming.named >= MIN_NAMES or pulses or naming.lawful > LAWFUL:
+        return
+    raise NotAnEcg(
+        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse and no limb leads that obey "
+        "Einthoven's law; expected a page with a 12-lead ECG"
+    )

@@ -1,0 +1,206 @@
+"""What speaks for an arrangement of leads: printed names, laws between leads, strips that repeat a lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.ecg.recording import LEADS
+from retrieval.intake.page.columns import Columns
+from retrieval.intake.page.marks import NAMES
+from retrieval.intake.page.rows import Row, mm
+from retrieval.intake.page.signals import LAWS, Heights, broken, unlike
+from retrieval.intake.page.templates import Slot, Template
+from retrieval.intake.page.words import Name
+
+NAME_LEFT_MM, NAME_BEFORE_MM = 12.0, 6.0
+"""How far before the beginning of its row, and before that of its lead, a name can stand."""
+NAME_IN = 0.65
+"""At most so much of its lead's width behind its beginning."""
+OUT_OF_LINE = 0.5
+NAME_SLACK_MM = 5.0
+ROW_SLACK_MM = 2.5
+STRAY_NAME = -1.0
+HALF_ROW = 0.65
+AGREED = 1.0
+NAME_TRUST = 3.0
+"""At most so much (as a logarithm) does one name say for or against a lead."""
+
+
+@dataclass(frozen=True)
+class PageEvidence:
+    """All that the arrangement of a page is judged by.
+
+    Args:
+        rows: baselines and reaches, top to bottom.
+        heights: ``[rows, width]`` mm over the baselines; NaN where there is no ink.
+        evidence: ``[rows, width]`` of ``boundary_evidence``.
+        names: printed lead names.
+    """
+
+    rows: tuple[Row, ...]
+    heights: Heights
+    evidence: NDArray[np.float32]
+    names: tuple[Name, ...]
+
+    def reach(self, rows: list[int]) -> list[tuple[float, float]]:
+        """Where rows begin and end in pixels."""
+        return [(self.rows[row].left, self.rows[row].right) for row in rows]
+
+    @property
+    def pitch(self) -> float:
+        """Distance of rows in pixels."""
+        bases = [row.baseline for row in self.rows]
+        return float(np.median(np.diff(bases))) if len(bases) > 1 else float(mm(30))
+
+
+@dataclass(frozen=True)
+class NameMatch:
+    """Odds of the grid's names, for each long strip the odds of each lead by its name, and how many names agree."""
+
+    odds: float
+    strips: tuple[NDArray[np.float64], ...]
+    agreed: int = 0
+
+
+def match_names(page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template) -> NameMatch:
+    """Hold the names against an arrangement, at the height over or under the rows that suits it best."""
+    strips = tuple(np.zeros(len(LEADS)) for _ in places[template.grid :])
+    if not page.names:
+        return NameMatch(0.0, strips)
+    best: NameMatch | None = None
+    for offset in _offsets(page):
+        match = _match_at(page, columns, places, template, offset)
+        if best is None or _worth(match) > _worth(best):
+            best = match
+    return best or NameMatch(0.0, strips)
+
+
+def _worth(match: NameMatch) -> float:
+    return match.odds + sum(float(strip.max()) for strip in match.strips)
+
+
+def _offsets(page: PageEvidence) -> list[float]:
+    """Heights under the baselines, in pixels, at which names stand: the three with the most names."""
+    bases = np.array([row.baseline for row in page.rows])
+    tries = np.arange(-HALF_ROW * page.pitch, HALF_ROW * page.pitch, mm(0.5))
+    off = np.array([name.middle for name in page.names])[:, None, None] - bases[None, :, None] - tries
+    near = np.exp(-((off / mm(ROW_SLACK_MM)) ** 2)).max(axis=1).sum(axis=0)
+    chosen: list[float] = []
+    for at in np.argsort(-near):
+        if len(chosen) < 3 and all(abs(tries[at] - other) > mm(4.0) for other in chosen):
+            chosen.append(float(tries[at]))
+    return chosen
+
+
+def _match_at(
+    page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
+) -> NameMatch:
+    found = _placed(page, columns, places, template, offset)
+    odds, silent, agreed = 0.0, 0, 0
+    strips = [np.zeros(len(LEADS)) for _ in places[template.grid :]]
+    used = {id(name) for name, _ in found.values()}
+    odds += STRAY_NAME * sum(name.certainty for name in page.names if id(name) not in used and name.certainty > 0.5)
+    for row, slots in enumerate(template.rows):
+        for column, slot in enumerate(slots):
+            name, weight = found.get((row, column), (None, 0.0))
+            if name is None:
+                silent += 1
+            elif slot.lead:
+                odds += weight * name_odds(name, slot)
+                agreed += name_odds(name, slot) > AGREED
+            elif row >= template.grid:
+                strips[row - template.grid] += [weight * name_odds(name, Slot(lead)) for lead in LEADS]
+    # Where most names can be read, one that is missing says more than on a page that hardly shows any.
+    unread = silent * log(max(1.0 - len(found) / (len(found) + silent + 0.5), 0.03))
+    return NameMatch(odds + unread, tuple(strips), agreed)
+
+
+def _placed(
+    page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
+) -> dict[tuple[int, int], tuple[Name, float]]:
+    """The name in each slot, and its weight: in full at the same distance from its lead's beginning as the others."""
+    near: list[tuple[int, int, float, Name]] = []
+    for name in page.names:
+        rows = [abs(name.middle - page.rows[place].baseline - offset) for place in places]
+        row = int(np.argmin(rows))
+        if rows[row] > 2 * mm(ROW_SLACK_MM):
+            continue
+        edges = columns.edges[:-1] if row < template.grid else columns.edges[:1]
+        off = name.left - np.array(edges)
+        # A name stands at the beginning of its lead or a little before it; some makers set them further in.
+        column = max(0, int(np.searchsorted(-off, mm(NAME_BEFORE_MM))) - 1)
+        wide = columns.edges[1] - columns.edges[0] if row < template.grid else mm(40.0)
+        if -mm(NAME_LEFT_MM) < off[column] < NAME_IN * wide:
+            near.append((row, column, float(off[column]), name))
+    if not near:
+        return {}
+    usual = float(np.median([entry[2] for entry in near if entry[1] > 0] or [entry[2] for entry in near]))
+    found: dict[tuple[int, int], tuple[Name, float]] = {}
+    for row, column, off, name in near:
+        slack = mm(NAME_SLACK_MM) * (2.0 if column == 0 else 1.0)
+        weight = 1.0 if abs(off - usual) < slack else OUT_OF_LINE
+        known = found.get((row, column))
+        if known is None or weight * name.certainty > known[1] * known[0].certainty:
+            found[row, column] = name, weight
+    return found
+
+
+def name_odds(name: Name, slot: Slot) -> float:
+    """Logarithm of how much likelier the network's reading is if the slot's lead is printed there than by chance."""
+    share = float(name.shares[NAMES.index(slot.lead)])
+    if slot.lead == "aVR":  # the minus of -aVR is easily lost or seen where there is none
+        other = float(name.shares[NAMES.index("-aVR")])
+        share = 0.85 * other + 0.15 * share if slot.inverted else 0.97 * share + 0.03 * other
+    return float(np.clip(log((0.97 * share + 0.03 / len(NAMES)) * len(NAMES)), -NAME_TRUST, NAME_TRUST))
+
+
+def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], template: Template) -> float:
+    """How much the limb leads of an arrangement obey the laws of Einthoven and Goldberger."""
+    standard = template.order == "standard"
+    laws = ("I - II + III", "aVR + aVL + aVF") if standard else ("aVL - 1.5 I - aVR", "II - 2 aVF + III")
+    if template.name == "6x1-chest":
+        return 0.0
+    odds = 0.0
+    for number, law in enumerate(laws):
+        down = template.grid // 3
+        # Threes of limb leads follow each other down the first column, or stand at the heads of the first two.
+        column, first = (0, 3 * number) if down > 1 else (number, 0)
+        rows = list(grid[first : first + 3])
+        if len(rows) < 3:
+            continue
+        left, right = (round(edge) for edge in columns.edges[column : column + 2])
+        window = slice(left + mm(1.5), right - mm(1.5))
+        odds += _agreement(broken(LAWS[law], [page.heights[row, window] for row in rows]), 0.10, 0.75)
+    return odds
+
+
+def strip_odds(
+    page: PageEvidence, columns: Columns, template: Template, places: tuple[int, ...], place: int
+) -> NDArray[np.float64]:
+    """For each lead, how much a long strip runs as that lead does in the grid, at its column or from the start."""
+    odds = np.zeros(len(LEADS))
+    start = round(columns.edges[0])
+    for row, slots in enumerate(template.rows[: template.grid]):
+        for column, slot in enumerate(slots):
+            if not slot.lead or slot.inverted:
+                continue
+            left, right = (round(edge) for edge in columns.edges[column : column + 2])
+            here = page.heights[places[row], left + mm(1.5) : right - mm(1.5)]
+            same = [page.heights[place, at + mm(1.5) : at + right - left - mm(1.5)] for at in {left, start}]
+            apart = [unlike(here, strip) for strip in same if strip.shape == here.shape]
+            apart = [value for value in apart if np.isfinite(value)]
+            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.08, 0.7) if apart else 0.0
+    return odds
+
+
+def _agreement(apart: float, usual: float, else_: float) -> float:
+    """Log odds of a misfit between what agrees (about ``usual``) and what does not (about ``else_``)."""
+    if not np.isfinite(apart):
+        return 0.0
+    agree = 0.9 * exp(-apart / usual) / usual + 0.1
+    differ = exp(-(((apart - else_) / 0.35) ** 2) / 2) / 0.88 + 0.15
+    return float(np.clip(log(agree / differ), -2.5, 2.5))

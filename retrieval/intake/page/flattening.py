@@ -1,0 +1,31 @@
+"""From a picture to its flat page: by the ruling where there is one, else by what else tells the scale."""
+
+from __future__ import annotations
+
+from retrieval.intake.page.direction import runs_down
+from retrieval.intake.page.flat import FlatPage
+from retrieval.intake.page.spectrum import Rgb
+from retrieval.intake.page.straighten import looks, straighten_view
+from retrieval.intake.page.unruled import assume_view
+
+MIN_RANGE = 8
+"""Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""
+
+
+def flatten_picture(rgb: Rgb) -> FlatPage | None:
+    """Straighten ``[height, width, 3]`` uint8, or ``None`` where neither ruling nor traces are found.
+
+    The traces of the flat page run from left to right as far as can be told; whether it stands on its head is left
+    to who reads it: ``FlatPage.turned(2)`` turns it without new work.
+    """
+    views = list(looks(rgb))
+    for view in views:
+        page = straighten_view(view)
+        if page is not None:
+            # Taken to have been turned clockwise; whether it now stands on its head is for the reader to see.
+            return page.turned(1) if runs_down(page.pixels, page.valid) else page
+    for view in views:
+        page = assume_view(view)
+        if page is not None:
+            return page
+    return None

@@ -1,0 +1,130 @@
+"""The report on a page and its findings, from what was found on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from retrieval.ecg.recording import LEADS
+from retrieval.intake.page.analysis import Analysis
+from retrieval.intake.page.boxes import Cell, field_of, half_height, print_regions, quad
+from retrieval.intake.page.calibration import SURE
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
+from retrieval.intake.result import Finding, FoundLead, IntakeReport
+
+FULL_SECONDS = 10.0
+ASSUMED = 0.5
+"""Under this certainty what is said is more assumed than found."""
+
+
+def report_of(found: Analysis, picture: tuple[int, int]) -> IntakeReport:
+    """What was found, in the picture's pixels."""
+    page, scale = found.page, found.scale
+    certainty = _certainty(found)
+    return IntakeReport(
+        px_per_mm_x=round(page.px_per_mm[0], 4),
+        px_per_mm_y=round(page.px_per_mm[1], 4),
+        rotation_deg=round(page.rotation_deg, 2),
+        layout=found.naming.layout,
+        certainty=round(certainty, 3),
+        assumed=tuple(_assumed(found)),
+        rows=tuple(round(row.baseline / FLAT_PX_PER_MM, 1) for row in found.rows),
+        picture=picture,
+        speed=scale.speed,
+        gain=scale.gain,
+        chest_gain=scale.chest_gain,
+        order=found.naming.order,
+        corners=field_of(page, found.rows, found.shown),
+        paper=page.paper,
+        leads=tuple(_lead(found, cell, certainty) for cell in found.shown),
+        masked=print_regions(page, found.kinds.text),
+    )
+
+
+def _certainty(found: Analysis) -> float:
+    sure = found.page.trust if found.page.ruled else 0.3
+    return float(np.clip(sure * found.naming.certainty * found.upright_share, 0, 1))
+
+
+def _assumed(found: Analysis) -> Iterator[str]:
+    if not found.page.ruled:
+        yield "scale"
+    if found.scale.speed_share < SURE:
+        yield "speed"
+    if found.scale.gain_share < SURE:
+        yield "gain"
+    if found.naming.certainty < ASSUMED:
+        yield "layout"
+    if found.upright_share < ASSUMED:
+        yield "orientation"
+
+
+def _lead(found: Analysis, cell: Cell, certainty: float) -> FoundLead:
+    base, half = found.rows[cell.row].baseline, half_height(found.rows, cell.row)
+    box = quad(found.page, cell.left, base - half, cell.right, base + half)
+    seconds = (cell.right - cell.left) / FLAT_PX_PER_MM / found.scale.speed
+    return FoundLead(cell.lead, cell.row, box, round(seconds, 2), cell.inverted, round(certainty, 3))
+
+
+def page_notes(found: Analysis, report: IntakeReport) -> tuple[Finding, ...]:
+    """What the user should know."""
+    return (*_assumptions(found, report), *_scale_notes(found, report), *_lead_notes(found))
+
+
+def _assumptions(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
+    if "scale" in report.assumed:
+        yield Finding(
+            "scale_assumed", "no ruling was found; the scale is taken from the length of the traces, 10 s at 25 mm/s"
+        )
+    if report.layout == "unknown":
+        yield Finding(
+            "layout_unknown", f"{len(report.rows)} rows of traces fit no known layout; they are shown as they stand"
+        )
+    elif "layout" in report.assumed:
+        rival = f"; it could also be {found.naming.rival}" if found.naming.rival not in ("", report.layout) else ""
+        yield Finding("layout_assumed", f"the layout {report.layout} is assumed; the page does not decide it{rival}")
+    if "orientation" in report.assumed:
+        yield Finding(
+            "orientation_assumed", "neither names nor pulses tell which way up the page is; turn the picture upright"
+        )
+
+
+def _scale_notes(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
+    scale = found.scale
+    if "speed" in report.assumed:
+        note = f"nothing on the page tells its speed for certain; {scale.speed:g} mm/s is assumed"
+        yield Finding("speed_assumed", note, round(1 - scale.speed_share, 2))
+    elif scale.speed != 25.0:
+        note = f"the paper ran at {scale.speed:g} mm/s; the page is shown at 25"
+        yield Finding("unusual_speed", note, round(scale.speed_share, 2))
+    if "gain" in report.assumed:
+        note = f"no calibration pulse and no print tells the gain; {scale.gain:g} mm/mV is assumed"
+        yield Finding("gain_assumed", note, round(1 - scale.gain_share, 2))
+    elif (scale.gain, scale.chest_gain) != (10.0, 10.0):
+        both = f"{scale.gain:g} mm/mV" + (
+            f" and {scale.chest_gain:g} for the chest leads" if scale.chest_gain != scale.gain else ""
+        )
+        yield Finding(
+            "unusual_gain", f"the traces were drawn at {both}; the page is shown at 10", round(scale.gain_share, 2)
+        )
+
+
+def _lead_notes(found: Analysis) -> Iterator[Finding]:
+    naming = found.naming
+    if naming.layout == "unknown":
+        return
+    shown = {cell.lead for cell in found.shown}
+    expected = {cell.lead for cell in found.cells}
+    lost = [lead for lead in LEADS if lead in expected and lead not in shown]
+    if lost:
+        yield Finding("lead_missing", f"the place of {', '.join(lost)} is empty", round(naming.certainty, 2))
+    absent = [lead for lead in LEADS if lead not in expected]
+    if absent:
+        yield Finding("lead_missing", f"the page does not show {', '.join(absent)}", round(naming.certainty, 2))
+    longest = max((cell.right - cell.left for cell in found.shown), default=0.0)
+    row = max((row.right - row.left for row in found.rows), default=longest)
+    seconds = row / FLAT_PX_PER_MM / found.scale.speed
+    if seconds < 0.85 * FULL_SECONDS and found.page.ruled and not 4.7 <= seconds <= 5.3:
+        note = f"the rows are {seconds:.1f} s long where 10 are usual: the page may be cut off"
+        yield Finding("cut_off", note)

@@ -1,0 +1,181 @@
+"""Settle which lines of a nearly flat page stand 5 mm apart, by the sharp spectrum that only an even ruling has.
+
+Seen flat and averaged along the lines, a ruling stands out of everything else by factors of ten to a thousand, at
+multiples of one frequency. Whether that is the frequency of bold lines (5 mm), of lines without bold ones (1 mm)
+or of bold lines alone is told by the rise at every fifth multiple and by how large paper is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.flat import local_scale
+from retrieval.intake.page.phase import Mask, Matrix
+from retrieval.intake.page.refine import framed
+from retrieval.intake.page.spectrum import Plane, plausible
+
+PX_PER_MM = 5.0
+SIDE_MM = 320.0
+"""Millimetres of the frame that are looked at along each side."""
+SEGMENT_MM, BLOCK_MM = 60.0, 8.0
+CLEAR_SNR, LONE_SNR = 4.0, 15.0
+"""Power over the neighbouring frequencies from which a peak is one, and from which one peak is enough."""
+LEAST_SNR = 6.0
+"""Geometric mean of the power of a comb's first teeth over their surroundings, below which it is chance."""
+PRIORS = {5.0: 1.0, 1.0: 0.8, 10.0: 0.1, 2.5: 0.15, 2.0: 0.1}
+"""How common it is that the widest spacing of a page's lines is so many millimetres."""
+ASPECTS = {1.0: 1.0, 2.0: 0.3, 0.5: 0.3}
+"""Pixels of a picture may be twice as high as wide: telefax."""
+
+
+@dataclass(frozen=True)
+class Comb:
+    """Lines evenly apart: ``period`` in mm of the frame, ``snr`` of its first teeth, ``fivefold`` if each fifth is bold."""
+
+    period: float
+    snr: float
+    fivefold: bool
+
+
+_AS_IT_STANDS = Comb(5.0, LEAST_SNR, False)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """``matrix`` as it was given, in true millimetres; ``snr`` of the weaker family; ``likely`` from 0 to 1 a priori."""
+
+    matrix: Matrix
+    snr: float
+    likely: float
+
+
+def settle(evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool) -> Settled | None:
+    """Correct the scale of a map by which lines of ``evidence`` stand evenly; ``None`` where they are no ruling.
+
+    Where the lines were ``followed`` all over the page, a family whose comb drowns in grain is believed as it stands.
+
+    Args:
+        evidence: of the view.
+        paper: uint8 of the same shape, 255 on paper.
+        matrix: ``[3, 3]`` from its pixels to millimetres that may be wrong by a factor along each axis.
+    """
+    flat, size = _frame(evidence, paper, matrix)
+    height, width = evidence.shape
+    scale, _ = local_scale(matrix, width / 2, height / 2)
+    across, along = _comb(flat, scale[0] / 2), _comb(flat.T, scale[1] / 2)
+    if followed:
+        across, along = across or _AS_IT_STANDS, along or _AS_IT_STANDS
+    if across is None or along is None or min(across.snr, along.snr) < LEAST_SNR:
+        return None
+    factors = _factors(across, along, size, scale[0] / scale[1])
+    return Settled(np.diag([factors[1], factors[2], 1.0]) @ matrix, min(across.snr, along.snr), factors[0])
+
+
+def _frame(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Plane, tuple[float, float]]:
+    """The middle of the page, flat; and the size of the whole of it in mm of the frame."""
+    shifted, size = framed(matrix, paper, (5000.0, 5000.0))
+    part = min(size[0], SIDE_MM), min(size[1], SIDE_MM)
+    shift = np.array([[1, 0, (part[0] - size[0]) / 2], [0, 1, (part[1] - size[1]) / 2], [0, 0, 1.0]])
+    view = np.diag([PX_PER_MM, PX_PER_MM, 1.0]) @ shift @ shifted
+    shape = round(part[0] * PX_PER_MM), round(part[1] * PX_PER_MM)
+    return np.asarray(cv2.warpPerspective(evidence, view, shape, flags=cv2.INTER_LINEAR), np.float32), size
+
+
+def _comb(flat: Plane, finest: float) -> Comb | None:
+    """The comb of lines that cross the rows of ``flat``; above ``finest`` cycles per mm the picture's pixels show."""
+    snr, step = _snr(flat)
+    if snr is None:
+        return None
+    snr = snr[: max(8, int(finest / step) + 1)]
+    inner = snr[1:-1]
+    top = np.flatnonzero((inner > CLEAR_SNR) & (inner >= snr[:-2]) & (inner > snr[2:])) + 1
+    if len(top) < 2 and snr[top].max(initial=0.0) < LONE_SNR:
+        return None
+    shoulder = (snr[top + 1] - snr[top - 1]) / (2 * (2 * snr[top] - snr[top - 1] - snr[top + 1]) + 1e-9)
+    places, heights = (top + shoulder) * step, np.sqrt(snr[top])
+    best: tuple[float, float] | None = None
+    for tooth in np.argsort(-heights)[:4]:
+        for division in range(1, 9):
+            base = float(places[tooth]) / division
+            worth = _explains(base, places, heights, step)
+            if base > 2.5 * step and (best is None or worth > best[0] * 1.02):
+                best = worth, base
+    if best is None or best[0] < 0.4:
+        return None
+    base = _centred(best[1], places, heights, step)
+    teeth = [float(snr[max(1, round(k * base / step) - 1) : round(k * base / step) + 2].max(initial=1.0))
+             for k in range(1, int((len(snr) - 2) * step / base) + 1)]  # fmt: skip
+    strong = sorted(np.log(np.maximum(teeth, 1.0)), reverse=True)[:4]
+    fivefold = len(teeth) >= 6 and teeth[4] > 1.3 * max(teeth[3], teeth[5])
+    return Comb(1.0 / base, float(np.exp(np.mean(strong))), fivefold)
+
+
+def _snr(flat: Plane) -> tuple[NDArray[np.float64] | None, float]:
+    """Power over the local floor at each frequency, of rows averaged over blocks; and the step in cycles per mm."""
+    high, wide = round(BLOCK_MM * PX_PER_MM), flat.shape[1]
+    length = min(round(SEGMENT_MM * PX_PER_MM), wide)
+    if flat.shape[0] < high or length < 60:
+        return None, 0.0
+    blocks = flat[: flat.shape[0] // high * high].reshape(-1, high, wide)
+    seen = (blocks != 0).sum(axis=1)
+    rows = blocks.sum(axis=1) / np.maximum(seen, 1)
+    window = np.hanning(length)
+    total = np.zeros(length // 2 + 1)
+    for start in range(0, wide - length + 1, max(1, length // 2)):
+        whole = (seen[:, start : start + length] > 0.3 * high).mean(axis=1) > 0.8
+        part = rows[whole, start : start + length]
+        power = np.abs(np.fft.rfft((part - part.mean(axis=1, keepdims=True)) * window, axis=1)) ** 2
+        total += (power / (power.sum(axis=1, keepdims=True) + 1e-9)).sum(axis=0)
+    if not total.any():
+        return None, 0.0
+    reach = 10
+    padded = np.pad(total, reach, mode="edge")
+    floor = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), axis=1)
+    return total / (floor + 1e-9 * total.max()), PX_PER_MM / length
+
+
+def _explains(base: float, places: Matrix, heights: Matrix, step: float) -> float:
+    """Share of the peaks that are multiples of ``base``, times the share of its first multiples that are peaks."""
+    order = np.rint(places / base)
+    hit = (np.abs(places - order * base) < 0.9 * step) & (order >= 1)
+    if not hit.any():
+        return 0.0
+    # With teeth closer than the peaks are wide anything is a multiple.
+    chance = min(1.0, 1.8 * step / base)
+    explained = float(heights[hit].sum() / heights.sum())
+    first = np.arange(1, min(5, int(order[hit].max())) + 1)
+    present = float(np.isin(first, order[hit]).mean())
+    return max(0.0, (explained - chance) / (1 - chance + 1e-9)) * np.sqrt(present)
+
+
+def _centred(base: float, places: Matrix, heights: Matrix, step: float) -> float:
+    """The base by least squares over all its teeth."""
+    order = np.rint(places / base)
+    hit = (np.abs(places - order * base) < 0.9 * step) & (order >= 1)
+    return float((heights[hit] * places[hit] * order[hit]).sum() / (heights[hit] * order[hit] ** 2).sum())
+
+
+def _factors(across: Comb, along: Comb, size: tuple[float, float], aspect: float) -> tuple[float, float, float]:
+    """The likeliest reading of both combs: how likely, and true millimetres per millimetre of the frame ``(x, y)``.
+
+    ``aspect`` is that of the frame's millimetres, in pixels, width by height.
+    """
+    best = (-1.0, 1.0, 1.0)
+    for one, first in PRIORS.items():
+        for other, second in PRIORS.items():
+            x, y = one / across.period, other / along.period
+            seen = aspect * y / x
+            square = max(weight * float(np.exp(-((np.log(seen / usual) / 0.12) ** 2)))
+                         for usual, weight in ASPECTS.items())  # fmt: skip
+            prior = (1.0 if one == 5.0 or not across.fivefold else 0.1) * (
+                1.0 if other == 5.0 or not along.fivefold else 0.1
+            )
+            longest = max(size[0] * x, size[1] * y)
+            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * plausible(longest) ** 2
+            if worth > best[0]:
+                best = worth, x, y
+    return best

@@ -1,0 +1,64 @@
+"""Heights of the traces over their baselines, and the laws that tie the leads of one heart together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
+
+Heights = NDArray[np.float64]
+BLUR_MM = 1.5
+"""Rows of a worn page are out of step by fractions of a millimetre; waves slower than that must agree."""
+MIN_COLUMNS = 60
+LAWS: dict[str, tuple[float, ...]] = {
+    "I - II + III": (1.0, -1.0, 1.0),
+    "aVR + aVL + aVF": (1.0, 1.0, 1.0),
+    "aVL - 1.5 I - aVR": (1.0, -1.5, 1.0),
+    "II - 2 aVF + III": (1.0, -2.0, 1.0),
+}
+"""Weights of three rows whose sum is 0: Einthoven's and Goldberger's laws, and both in Cabrera's order."""
+
+
+def row_heights(mask: NDArray[np.bool_], baseline: float) -> Heights:
+    """Middle of the ink over the baseline in each column of pixels, in mm; NaN where there is none."""
+    count = mask.sum(axis=0)
+    level = np.arange(mask.shape[0], dtype=np.float32)[:, None]
+    centre = (mask * level).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count > 0, (baseline - centre) / FLAT_PX_PER_MM, np.nan)
+
+
+def smooth(heights: Heights) -> Heights:
+    """Gaps bridged and waves quicker than ``BLUR_MM`` left out, about the median."""
+    known = np.isfinite(heights)
+    if known.sum() < 2:
+        return np.zeros_like(heights)
+    x = np.arange(len(heights))
+    filled = np.interp(x, x[known], heights[known])
+    width = max(1, round(BLUR_MM * FLAT_PX_PER_MM))
+    kernel = np.hanning(2 * width + 1)
+    padded = np.pad(filled, width, mode="edge")
+    out = np.asarray(np.convolve(padded, kernel / kernel.sum(), mode="valid"), np.float64)
+    return out - float(np.median(out))
+
+
+def broken(law: tuple[float, ...], rows: list[Heights]) -> float:
+    """How far three stretches are from obeying a law: 0 exactly, about 1 for leads that have nothing in common."""
+    known = np.isfinite(np.stack(rows)).all(axis=0)
+    if known.sum() < MIN_COLUMNS:
+        return float("nan")
+    waves = np.stack([smooth(row) for row in rows])[:, known]
+    waves = waves - waves.mean(axis=1, keepdims=True)
+    weights = np.array(law)[:, None]
+    apart = float((waves * weights).sum(axis=0).var())
+    return apart / (float((weights**2 * waves.var(axis=1, keepdims=True)).sum()) + 1e-3)
+
+
+def unlike(one: Heights, other: Heights) -> float:
+    """1 - correlation of two stretches that may show the same lead at the same time."""
+    known = np.isfinite(one) & np.isfinite(other)
+    if known.sum() < MIN_COLUMNS:
+        return float("nan")
+    a, b = smooth(one)[known], smooth(other)[known]
+    spread = float(a.std() * b.std())
+    return 1.0 - float(((a - a.mean()) * (b - b.mean())).mean()) / (spread + 1e-3)

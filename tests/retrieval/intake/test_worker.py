@@ -1,0 +1,214 @@
+"""Readers that hang, grow, crash or lie are stopped and told, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.ecg.drawing import PageStyle, draw_page
+from retrieval.errors import BadInput, EmptyFile, FileMissing, NotAnEcg, ReaderFailed, TookTooLong, TooLarge
+from retrieval.intake import read
+from retrieval.intake.worker import Reader, read_safely
+from tests.retrieval.conftest import heartbeats
+from tests.retrieval.intake import bad_readers
+
+
+def reader_of(function, **limits):
+    return Reader(reader=f"tests.retrieval.intake.bad_readers:{function.__name__}", **limits)
+
+
+def refusal(function, error, path="x.png", **limits):
+    with reader_of(function, **limits) as reader, pytest.raises(error) as caught:
+        reader.read(path)
+    assert type(caught.value) is error
+    message = str(caught.value)
+    assert Path(path).name in message
+    assert "\n" not in message.replace("two\nlines", "")
+    return message
+
+
+def is_gone(pid):
+    """No such process, and no zombie of it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path_factory, monkeypatch):
+    """No child, no zombie, no thread, no open descriptor and no temporary file outlives a test."""
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = descriptors()
+    yield
+    assert descriptors() == before
+    assert not [thread.name for thread in threading.enumerate() if "nearbeat" in thread.name]
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def descriptors():
+    own = Path("/proc/self/fd")
+    return sum(1 for _ in own.iterdir()) if own.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("page") / "page.png"
+    Image.fromarray(draw_page(heartbeats(5), PageStyle(px_per_mm=4.0)).pixels).save(path)
+    return path
+
+
+def test_a_page_is_read_as_in_this_process(page_file):
+    here, there = read(page_file), read_safely(page_file)
+    assert (there.file, there.kind, there.report, there.findings) == (
+        here.file,
+        here.kind,
+        here.report,
+        here.findings,
+    )
+    assert np.array_equal(there.page.pixels, here.page.pixels)
+    assert there.page.layout == here.page.layout
+
+
+def test_a_recording_is_read_as_in_this_process(tmp_path):
+    from tests.retrieval.test_audit import write_wfdb
+
+    write_wfdb(tmp_path, "record", heartbeats(6))
+    here, there = read(tmp_path / "record.hea"), read_safely(tmp_path / "record.hea")
+    assert np.array_equal(there.recording.signal, here.recording.signal)
+    assert (there.recording.rate, there.recording.age) == (here.recording.rate, here.recording.age)
+    assert np.array_equal(there.page.pixels, here.page.pixels)
+
+
+def test_refusals_are_those_of_this_process(tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "letter.png").write_text("dear sir\n" * 50)
+    names = ["empty.png", "letter.png", "none.png"]
+    with Reader() as reader:
+        for name, expected in zip(names, (EmptyFile, BadInput, FileMissing), strict=True):
+            with pytest.raises(expected) as here:
+                read(tmp_path / name)
+            with pytest.raises(expected) as there:
+                reader.read(tmp_path / name)
+            assert type(there.value) is type(here.value)
+            assert str(there.value) == str(here.value)
+
+
+@pytest.mark.parametrize("function", [bad_readers.sleep, bad_readers.ignore_signals])
+def test_one_that_sleeps_is_stopped(function, tmp_path):
+    note = tmp_path / "pid"
+    message = refusal(function, TookTooLong, str(note), seconds=1.5)
+    assert "1.5 s" in message
+    assert is_gone(int(note.read_text()))
+
+
+def test_one_that_spins_is_stopped():
+    assert "1 s" in refusal(bad_readers.spin, TookTooLong, seconds=1)
+
+
+@pytest.mark.parametrize("function", [bad_readers.eat_at_once, bad_readers.eat_slowly, bad_readers.eat_shared])
+def test_one_that_eats_memory_is_stopped(function):
+    assert "400 MB" in refusal(function, TooLarge, memory_mb=400, seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (bad_readers.segfault, "SIGSEGV"),
+        (bad_readers.abort, "SIGABRT"),
+        (bad_readers.leave, "exit code 0"),
+        (bad_readers.leave_in_the_middle, "exit code 0"),
+        (bad_readers.unforeseen, "RuntimeError"),
+        (bad_readers.phone_home, "socket"),
+        (bad_readers.call_a_program, "subprocess"),
+    ],
+)
+def test_one_that_breaks_is_told(function, says):
+    assert says in refusal(function, ReaderFailed)
+
+
+def test_an_answer_of_absurd_length_is_none():
+    refusal(bad_readers.lie_about_length, ReaderFailed, seconds=5)
+
+
+def test_its_own_refusal_comes_through():
+    assert "a cat" in refusal(bad_readers.refuse, NotAnEcg)
+
+
+def test_what_libraries_print_does_not_disturb_the_answer(capfd):
+    with reader_of(bad_readers.chatter) as reader:
+        assert reader.read("x.png").kind == "image"
+        assert reader.read("y.png").file == "y.png"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_one_child_serves_many_files_and_is_replaced_after_a_fall(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with reader_of(bad_readers.blank) as reader:
+        first, second = reader.read("a.png"), reader.read("b.png", page=3)
+        assert bad_readers.pid_of(first) == bad_readers.pid_of(second)
+        assert f"{tmp_path} 3 None" in second.findings[0].message
+        reader.reader = "tests.retrieval.intake.bad_readers:segfault"
+        with pytest.raises(ReaderFailed):
+            reader.read("c.png")
+        assert is_gone(bad_readers.pid_of(first))
+        reader.reader = "tests.retrieval.intake.bad_readers:blank"
+        assert bad_readers.pid_of(reader.read("d.png")) != bad_readers.pid_of(first)
+
+
+def test_files_ahead_come_in_order_from_several_children():
+    names = [f"{i}.png" for i in range(25)]
+    with reader_of(bad_readers.blank, workers=2) as reader:
+        taken = [coming.result() for coming in reader.ahead(iter(names))]
+    assert [one.file for one in taken] == names
+    assert all(is_gone(pid) for pid in {bad_readers.pid_of(one) for one in taken})
+
+
+def test_no_more_files_are_begun_than_somebody_waits_for():
+    asked = []
+
+    def names():
+        for i in range(100):
+            asked.append(i)
+            yield f"{i}.png"
+
+    with reader_of(bad_readers.blank) as reader:
+        taken = reader.ahead(names())
+        next(taken).result()
+        assert len(asked) <= 4
+
+
+def test_leaving_the_block_ends_what_still_runs(tmp_path):
+    note = tmp_path / "pid"
+    with reader_of(bad_readers.sleep, seconds=60) as reader:
+        waiting = [reader.start(note) for _ in range(3)]
+        while not (note.exists() and note.read_text()):
+            threading.Event().wait(0.02)
+    assert is_gone(int(note.read_text()))
+    assert isinstance(waiting[0].exception(), ReaderFailed)
+    assert all(one.cancelled() for one in waiting[2:])
+
+
+def test_a_name_of_any_bytes_goes_there_and_back():
+    name = "\udcff\u202e\n.png"
+    with reader_of(bad_readers.blank) as reader:
+        assert reader.read(name).file == name
+
+
+def test_the_folder_it_is_called_in_cannot_put_its_modules_in_the_way(tmp_path, monkeypatch, page_file):
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    (tmp_path / "json.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert read_safely(page_file).kind == "image"
