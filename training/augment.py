@@ -11,10 +11,35 @@ from numpy.typing import NDArray
 from retrieval.ecg.layouts import LeadCell, layout_named
 from retrieval.ecg.page import CANONICAL, INK, PAPER, Gray
 from retrieval.ecg.recording import Signal
+from retrieval.ecg.spoil import HELD_OUT, Recipe, Step
 from retrieval.ecg.traces import cell_polyline, ink_polylines, pulse_polyline
 
 TRAINING_LAYOUTS: tuple[tuple[str, float], ...] = (("3x4+1", 0.75), ("3x4", 0.1), ("6x2", 0.1), ("3x4+3", 0.05))
 """Layouts and how often they are drawn. 12x1 and 6x2+1 are held out: the protocol measures on them."""
+
+
+RESIDUE = Recipe(
+    (
+        Step("crease", (0.2, 0.3, 0.4)),
+        Step("wrinkle", (0.3, 0.4, 0.5)),
+        Step("stain", (0.1, 0.15, 0.2)),
+        Step("mould", (0.05, 0.1, 0.15)),
+        Step("tear", (0.05, 0.1, 0.15)),
+        Step("staple", (0.05, 0.05, 0.05)),
+        Step("stamp", (0.1, 0.1, 0.15)),
+        Step("handwriting", (0.15, 0.2, 0.3)),
+        Step("bleach", (0.2, 0.3, 0.4)),
+        Step("toner", (0.1, 0.2, 0.3)),
+        Step("shadow", (0.1, 0.2, 0.3)),
+        Step("glare", (0.1, 0.2, 0.3)),
+        Step("moire", (0.02, 0.04, 0.06)),
+        Step("blur", (0.2, 0.3, 0.4)),
+        Step("motion", (0.05, 0.1, 0.15)),
+    )
+)
+"""What may be left of a spoiled page once intake has straightened it: nothing here moves the frame."""
+LEVEL_PX = 15
+"""What is darker than the paper round it and narrower than this stays when a page is levelled: 7.5 mm."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +49,14 @@ class Variation:
     Args:
         strength: 0 draws the canonical page, 1 the full range below.
         layouts: layouts and their shares.
+        spoiled: share of the pages that went through ``RESIDUE``, at strength 1.
+        leave_out: looks that training does not see, so that an evaluation has some to test on.
     """
 
     strength: float = 1.0
     layouts: tuple[tuple[str, float], ...] = TRAINING_LAYOUTS
+    spoiled: float = 0.3
+    leave_out: frozenset[str] = HELD_OUT
 
 
 def vary_signal(signal: Signal, rate: float, rng: np.random.Generator, strength: float) -> Signal:
@@ -74,7 +103,17 @@ def varied_page(signal: Signal, rate: float, rng: np.random.Generator, variation
     ink_polylines(pixels, lines, CANONICAL.px_per_mm, int(rng.integers(0, 1 + round(90 * strength))), thick)
     if rng.random() < 0.3 * strength:
         _print_names(pixels, cells)
-    return _spoil(pixels, rng, strength), layout
+    if rng.random() < variation.spoiled * strength:
+        pixels = _worn(pixels, rng, variation.leave_out)
+    return _left_over(pixels, rng, strength), layout
+
+
+def _worn(pixels: Gray, rng: np.random.Generator, leave_out: frozenset[str]) -> Gray:
+    """Spoil a page, then level its paper as intake does: shades go, and what is thin and dark stays."""
+    harm = int(rng.integers(1, 4))
+    page = RESIDUE.spoil(pixels, rng, harm, px_per_mm=CANONICAL.px_per_mm, leave_out=leave_out).pixels
+    kernel = np.ones((LEVEL_PX, LEVEL_PX), np.uint8)
+    return _gray(cv2.bitwise_not(cv2.morphologyEx(page, cv2.MORPH_BLACKHAT, kernel)))
 
 
 def _cells(layout: str, rng: np.random.Generator, strength: float) -> list[LeadCell]:
@@ -112,7 +151,7 @@ def _print_names(pixels: Gray, cells: list[LeadCell]) -> None:
         cv2.putText(pixels, cell.lead, corner, cv2.FONT_HERSHEY_PLAIN, 0.6, (60,), 1, cv2.LINE_AA)
 
 
-def _spoil(pixels: Gray, rng: np.random.Generator, strength: float) -> Gray:
+def _left_over(pixels: Gray, rng: np.random.Generator, strength: float) -> Gray:
     """What a scanner or a camera leaves after straightening: a little turn, scale, blur, gaps, specks and noise."""
     if rng.random() < 0.5 * strength:
         turn = cv2.getRotationMatrix2D((256, 128), float(rng.normal(0, 0.5)), float(1 + rng.normal(0, 0.012)))

@@ -15,7 +15,7 @@ An image tower and a text tower of one embedding space, for finding ECGs that re
 
 | | |
 |---|---|
-| image tower | `{image_tower}`, page of {width} x {height} px at {px_per_mm:g} px/mm, {image_mb:.1f} MB, float32 |
+| image tower | `{image_tower}`, {reads}, {image_mb:.1f} MB, float32 |
 | text tower | {text_tower}, {text_mb:.1f} MB, {text_weights} |
 | embedding | {dim} numbers, unit length |
 | licence of the weights | {licence} |
@@ -49,10 +49,22 @@ def model_card(card: dict[str, Any], folder: Path) -> str:
             key: card[key]
             for key in ("name", "version", "image_tower", "text_tower", "text_weights", "dim", "licence")
         },
-        **card["page"],
+        reads=_reads(card),
         image_mb=size["image.onnx"],
         text_mb=size["text.onnx"],
         data="\n".join(f"* {line}" for line in card["training_data"]),
         minutes=f"The run took {minutes:.0f} minutes.\n\n" if minutes else "",
         metrics=f"| metric | value |\n|---|---|\n{rows}" if rows else "Nothing was measured.",
+    )
+
+
+def _reads(card: dict[str, Any]) -> str:
+    page = "{width} x {height} px".format(**card["page"])
+    if "encoding" not in card:
+        return f"page of {page} at {card['page']['px_per_mm']:g} px/mm"
+    settings = card["encoding"]
+    scale = "each lead by its own maximum" if settings["normalise"] else "a fixed scale in mV"
+    return (
+        f"{settings['name']} of {settings['seconds']:g} s, {settings['form']}, {scale}, {page}: it reads recordings, "
+        "not pictures of pages"
     )

@@ -77,7 +77,9 @@ def pin_recipe(folder: Path, recipe: Recipe) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Threads and workers change how fast a run goes, not what is computed from which page.
-    loose = ("threads", "workers", "checkpoint_minutes")
+    loose: tuple[str, ...] = ("threads", "workers", "checkpoint_minutes")
+    # A run that was begun before there were encodings reads pages, and goes on.
+    loose += ("encoding",) if recipe.encoding.is_page else ()
     content = json.dumps({k: v for k, v in asdict(recipe).items() if k not in loose}, indent=1, sort_keys=True)
     file = folder / RECIPE
     if file.is_file() and file.read_text(encoding="utf-8") != content:

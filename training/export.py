@@ -117,12 +117,15 @@ def _export(side: nn.Module, example: torch.Tensor, path: Path, name: str, axes:
 
 
 def _card(recipe: Recipe, folder: Path, facts: Facts, quantised: bool) -> dict[str, Any]:
+    # A card without it is of a bundle that reads pages, as those before this setting were.
+    encoding = {} if recipe.encoding.is_page else {"encoding": recipe.encoding.settings()}
     return {
         "format": FORMAT,
         "name": recipe.name,
         "version": recipe.version,
         "dim": recipe.dim,
         "page": {"width": CANONICAL.width_px, "height": CANONICAL.height_px, "px_per_mm": CANONICAL.px_per_mm},
+        **encoding,
         "normalisation": "ink = (255 - gray) / 255",
         "text": {"prefix": recipe.text.prefix, "max_tokens": recipe.text.max_tokens},
         "image_tower": recipe.image.name,

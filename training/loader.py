@@ -12,7 +12,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from retrieval.corpora.ptbxl import RATE
-from retrieval.ecg.page import PAPER
+from retrieval.ecg.encodings import PAGE, Encoding
+from retrieval.ecg.encodings.image import chosen_beat, window_image, window_shown
+from retrieval.ecg.encodings.window import prepared
+from retrieval.ecg.page import PAPER, Gray
+from retrieval.ecg.recording import LEADS, Recording, Signal
 from training.augment import Variation, varied_page, vary_signal
 from training.cases import TrainingCase
 from training.heads import DECODED_SAMPLES, plotted
@@ -35,15 +39,21 @@ class Batch:
 
 
 class PageDataset(Dataset[tuple[Any, ...]]):
-    """The pages of one epoch, each drawn when it is asked for."""
+    """The pages of one epoch, or the encodings that stand in their place, each made when it is asked for."""
 
     def __init__(
-        self, cases: Sequence[TrainingCase], order: np.ndarray, key: tuple[int, ...], strength: float
+        self,
+        cases: Sequence[TrainingCase],
+        order: np.ndarray,
+        key: tuple[int, ...],
+        strength: float,
+        encoding: Encoding = PAGE,
     ) -> None:
         self.cases = cases
         self.order = order
         self.key = key
         self.variation = Variation(strength)
+        self.encoding = encoding
 
     def __len__(self) -> int:
         return len(self.order)
@@ -53,13 +63,25 @@ class PageDataset(Dataset[tuple[Any, ...]]):
         case = self.cases[index]
         rng = np.random.default_rng([*self.key, place])
         varied = vary_signal(case.signal, RATE, rng, self.variation.strength)
-        page, layout = varied_page(varied, RATE, rng, self.variation)
+        page, shown = self._image(varied, rng)
         signal, known = _decoder_target(case.signal, varied.shape[1])
-        shown = plotted(layout, varied.shape[1]).numpy()
         # Half of the time the report as it was written, else one of the other wordings.
         text = 0 if len(case.texts) < 2 or rng.random() < 0.5 else int(rng.integers(1, len(case.texts)))
         ink = ((PAPER - page.astype(np.float32)) / PAPER)[None]
         return ink, signal, shown, known, np.int64(index), np.int64(text)
+
+    def _image(self, signal: Signal, rng: np.random.Generator) -> tuple[Gray, np.ndarray]:
+        """What the tower reads of a varied signal, and which samples it shows, ``[12, 992]``."""
+        if self.encoding.is_page:
+            page, layout = varied_page(signal, RATE, rng, self.variation)
+            return page, plotted(layout, signal.shape[1]).numpy()
+        ready = prepared(Recording(signal, RATE), published=self.encoding.normalise)
+        # Any of the beats, as published: the same record is another image each time that it is seen.
+        random = (lambda beats: int(rng.choice(beats))) if self.variation.strength else None
+        beat = chosen_beat(ready, self.encoding, random)
+        shown = np.zeros((len(LEADS), DECODED_SAMPLES), bool)
+        shown[:, : signal.shape[1]] = window_shown(beat, self.encoding, signal.shape[1])
+        return window_image(ready, beat, self.encoding), shown
 
 
 def _decoder_target(signal: np.ndarray, shown: int) -> tuple[np.ndarray, np.ndarray]:

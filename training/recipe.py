@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
+from retrieval.ecg.encodings import Encoding
 from retrieval.errors import BadArgument
 
 T = TypeVar("T")
@@ -139,6 +140,8 @@ class Recipe:
         precision: of the forward pass.
         threads: of torch; 0 leaves torch's choice.
         workers: processes that draw pages beside the training.
+        encoding: which image of an ECG the tower reads: ``page``, ``gasf``, ``rp``, ``mtf``, several of these three
+            joined by ``+``, or a mapping of the settings of ``retrieval.ecg.encodings.Encoding``.
         image: the image tower.
         text: the text tower.
         corpora: what is trained on.
@@ -159,6 +162,7 @@ class Recipe:
     precision: Literal["bf16", "float32"] = "bf16"
     threads: int = 0
     workers: int = 1
+    encoding: Encoding = field(default_factory=Encoding)
     image: ImageTower = field(default_factory=ImageTower)
     text: TextTower = field(default_factory=TextTower)
     checkpoint_minutes: float = 5.0
@@ -221,6 +225,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if value not in inner:
             raise BadArgument(f"{where} is {value!r}; it must be one of {', '.join(map(str, inner))}")
         return value
+    if hint is Encoding and isinstance(value, str):
+        return Encoding(value)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, where)
     return _plain(hint, value, where)

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from retrieval.corpora.ptbxl import RATE
-from retrieval.ecg.page import PAPER, canonical_page
+from retrieval.ecg.encodings import PAGE, Encoding, tower_image
+from retrieval.ecg.page import PAPER
 from retrieval.ecg.recording import Recording
 from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES
 from retrieval.errors import CorpusError
@@ -122,7 +123,7 @@ class Trainer:
         sizes = [(len(c.cases), self._seen(c, stage)) for c in self.corpora]
         key = (self.recipe.seed, place.stage, place.epoch)
         order = epoch_order(sizes, key, self.recipe.batch)
-        dataset = PageDataset(self.cases, order, key, stage.strength)
+        dataset = PageDataset(self.cases, order, key, stage.strength, self.recipe.encoding)
         steps, saved = max(1, len(order) // self.recipe.batch), time.monotonic()
         self.model.train()
         self.model.clip.text.transformer.eval()
@@ -206,7 +207,7 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Vote AUROC and exact-pair recall on the validation cases, their clean pages against their own reports."""
         self.model.eval()
-        vectors = embed_cases(self.model, self.validation, self.device)
+        vectors = embed_cases(self.model, self.validation, self.device, self.recipe.encoding)
         rows = [self.bank.row[case.texts[0]] for case in self.validation]
         texts = self.bank.embed(self.model, rows, self.device).cpu().numpy()
         statements = [case.statements for case in self.validation]
@@ -241,12 +242,16 @@ def load_all(recipe: Recipe, told: Told) -> tuple[list[LoadedCorpus], list[Train
 
 @torch.inference_mode()
 def embed_cases(
-    model: NearBeatModel, cases: Sequence[TrainingCase], device: torch.device, batch: int = 32
+    model: NearBeatModel,
+    cases: Sequence[TrainingCase],
+    device: torch.device,
+    encoding: Encoding = PAGE,
+    batch: int = 32,
 ) -> np.ndarray:
-    """Unit vectors ``[n, dim]`` of the canonical pages of cases, by the model as it trains."""
+    """Unit vectors ``[n, dim]`` of the canonical pages (or another encoding) of cases, by the model as it trains."""
     rows = []
     for start in range(0, len(cases), batch):
-        pages = [canonical_page(Recording(case.signal, RATE)).pixels for case in cases[start : start + batch]]
+        pages = [tower_image(Recording(case.signal, RATE), encoding) for case in cases[start : start + batch]]
         ink = torch.from_numpy((PAPER - np.stack(pages).astype(np.float32)) / PAPER)[:, None]
         rows.append(model.pages(ink.to(device)).embedding.cpu())
     return torch.cat(rows).numpy()

@@ -1,5 +1,7 @@
 """A drawn page measured with a ruler: traces, ruling, calibration pulse and texts, read back from the pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from retrieval.ecg.drawing import GRIDS, PageStyle, draw_page
 from retrieval.ecg.recording import LEADS, Recording
 from retrieval.errors import BadArgument
-from tests.retrieval.ecg.tracing import PLANS, fitted, heights, ink, truth, waves
+from tests.retrieval.ecg.tracing import CABRERA, PLANS, fitted, heights, ink, truth, waves
 
 DENSITIES = st.floats(2.0, 12.0)
 FLAT = Recording(np.zeros((12, 1000), np.float32), 100.0)
@@ -23,14 +25,16 @@ def read(page, cell, style, seconds=10.0):
     """Times and millivolts of a cell, without a millimetre at each end."""
     reach = style.row_mm / 2
     x, y = heights(page.pixels, page.px_per_mm, cell.x_mm + 1, cell.width_mm - 2, cell.baseline_mm, reach)
-    return cell.start * seconds + (x - cell.x_mm) / style.speed, (cell.baseline_mm - y) / style.gain
+    gain = style.chest_gain if style.chest_gain and cell.lead[0] == "V" else style.gain
+    up = -gain if cell.inverted else gain
+    return cell.start * seconds + (x - cell.x_mm) / style.speed, (cell.baseline_mm - y) / up
 
 
 def agrees(recording, page, style):
     """Every cell of a page shows its lead: zero within 10 microvolts, gain and time as well as can be read.
 
-    A stretch begins with a whole sample, so its time is true to half a sample (and 3 ms of reading). A column of
-    pixels and the width of the pen blur a sine of 2.13 Hz, the fastest here, by the square of its turn in that time.
+    A column of pixels and the width of the pen blur a sine of 2.13 Hz, the fastest here, by the square of its turn
+    in that time. The time is true to 3 ms at any rate: a stretch begins at its edge, not with the next sample.
     """
     turn = 2 * np.pi * 2.13 / style.speed * (1 / page.px_per_mm + max(style.trace_mm, 1 / page.px_per_mm))
     for cell in page.cells:
@@ -39,7 +43,7 @@ def agrees(recording, page, style):
         gain, offset, lag, residual = fitted(lambda at, lead=cell.lead: truth(recording, lead, at), t, seen)
         assert gain == pytest.approx(1, abs=0.012 + turn**2 / 7), cell
         assert abs(offset) < 0.01, cell
-        assert abs(lag) < 0.003 + 0.5 / recording.rate, cell
+        assert abs(lag) < 0.003, cell
         assert residual < 0.015, cell
         departure = {lead: np.abs(seen - truth(recording, lead, t)).max() for lead in LEADS}
         assert departure.pop(cell.lead) < 0.05
@@ -70,17 +74,38 @@ def test_rows_and_columns_stand_in_true_millimetres(layout):
             assert told == pytest.approx((20 + place * width, width, 8 + 15 + 30 * number, *share))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
-    DENSITIES, st.sampled_from([25.0, 33.3, 50.0]), st.sampled_from([5.0, 10.0, 20.0]), st.sampled_from(sorted(PLANS))
+    st.floats(72 / 25.4, 400 / 25.4),
+    st.sampled_from([25.0, 33.3, 50.0]),
+    st.sampled_from([(5.0, None), (10.0, None), (20.0, None), (10.0, 5.0), (20.0, 10.0)]),
+    st.sampled_from([*((name, "standard") for name in PLANS), *((name, "cabrera") for name in CABRERA)]),
+    st.sampled_from(["sequential", "simultaneous"]),
+    st.sampled_from(["II", "V1"]),
 )
-def test_any_density_speed_and_gain(px_per_mm, speed, gain, layout):
-    style = plain(px_per_mm=px_per_mm, speed=speed, gain=gain, layout=layout)
+def test_any_density_speed_gain_order_and_timing(px_per_mm, speed, gains, layout, timing, rhythm):
+    """10 s at 25 mm/s, less where the paper runs faster, so that no page is longer than 250 mm of trace."""
+    gain, chest = gains
+    style = plain(px_per_mm=px_per_mm, speed=speed, gain=gain, chest_gain=chest, layout=layout[0], order=layout[1])
+    style = replace(style, timing=timing, rhythm=rhythm, seconds=250 / speed)
+    page = draw_page(waves(), style)
+    shown = " ".join((CABRERA if layout[1] == "cabrera" else PLANS)[layout[0]]).split()
+    shown[-1] = rhythm if layout[0].endswith("+1") else shown[-1]
+    assert [cell.printed for cell in page.cells] == shown
+    agrees(waves(), page, style)
+
+
+@pytest.mark.parametrize("layout", sorted(PLANS))
+@pytest.mark.parametrize("timing", ["sequential", "simultaneous"])
+@pytest.mark.parametrize(("speed", "gain", "chest"), [(25.0, 10.0, 5.0), (50.0, 20.0, None), (25.0, 5.0, None)])
+def test_every_layout_in_both_timings(layout, timing, speed, gain, chest):
+    style = plain(px_per_mm=5.0, layout=layout, timing=timing, speed=speed, gain=gain, chest_gain=chest)
+    style = replace(style, order="standard" if layout == "6x1-chest" else "cabrera", seconds=250 / speed)
     agrees(waves(), draw_page(waves(), style), style)
 
 
 @settings(max_examples=10, deadline=None)
-@given(DENSITIES, st.floats(4, 20), st.sampled_from([100.0, 250.0, 1000.0]))
+@given(DENSITIES, st.floats(4, 20), st.sampled_from([100.0, 250.0, 257.0, 1000.0]))
 def test_any_length_and_rate(px_per_mm, seconds, rate):
     recording = waves(seconds=seconds, rate=rate)
     style = plain(px_per_mm=px_per_mm, layout="6x2")

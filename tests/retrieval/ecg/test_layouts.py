@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from retrieval.ecg.layouts import LAYOUTS, layout_named
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
-from tests.retrieval.ecg.tracing import PLANS
+from tests.retrieval.ecg.tracing import CABRERA, PLANS
 
 NAMES = st.sampled_from(sorted(PLANS))
 
@@ -24,17 +24,39 @@ def test_rows_are_those_of_the_printers(name):
     assert [" ".join(row) for row in layout_named(name).rows] == PLANS[name]
 
 
-@pytest.mark.parametrize("name", PLANS)
-def test_every_lead_is_shown_and_repeated_only_as_a_rhythm_strip(name):
-    shown = list(itertools.chain.from_iterable(layout_named(name).rows))
-    twelve, strips = shown[: len(LEADS)], shown[len(LEADS) :]
-    assert sorted(twelve) == sorted(LEADS)
-    assert len(strips) == int(name.partition("+")[2] or 0)
-    assert all(len(row) == 1 for row in layout_named(name).rows[len(PLANS[name]) - len(strips) :])
+@pytest.mark.parametrize("name", CABRERA)
+def test_rows_in_cabreras_order_run_round_the_frontal_plane_with_avr_inverted(name):
+    cells = layout_named(name, order="cabrera").cells(0, 0, 30, 250)
+    assert [cell.printed for cell in cells] == " ".join(CABRERA[name]).split()
+    assert [cell.lead for cell in cells if cell.inverted] == ["aVR"]
+    assert not any(cell.inverted for cell in layout_named(name).cells(0, 0, 30, 250))
+
+
+SHOWN = {"6x1-limb": LEADS[:6], "6x1-chest": LEADS[6:]}
+
+
+@pytest.mark.parametrize(("name", "order"), [*((n, "standard") for n in PLANS), *((n, "cabrera") for n in CABRERA)])
+@pytest.mark.parametrize("rhythm", ["II", "V1", "aVF"])
+def test_every_lead_is_shown_once_and_repeated_only_as_a_rhythm_strip(name, order, rhythm):
+    rows = layout_named(name, rhythm, order).rows
+    number = int(name.partition("+")[2] or 0)
+    above, strips = (rows[:-number], rows[-number:]) if number else (rows, ())
+    assert sorted(itertools.chain.from_iterable(above)) == sorted(SHOWN.get(name, LEADS))
+    assert strips == {0: (), 1: ((rhythm,),), 3: (("II",), ("V1",), ("V5",))}[number]
 
 
 @pytest.mark.parametrize(
-    ("name", "columns"), [("3x4", 4), ("3x4+1", 4), ("3x4+3", 4), ("6x2", 2), ("6x2+1", 2), ("12x1", 1)]
+    ("name", "columns"),
+    [
+        ("3x4", 4),
+        ("3x4+1", 4),
+        ("3x4+3", 4),
+        ("6x2", 2),
+        ("6x2+1", 2),
+        ("12x1", 1),
+        ("6x1-limb", 1),
+        ("6x1-chest", 1),
+    ],
 )
 def test_columns(name, columns):
     assert layout_named(name).columns == columns
@@ -61,6 +83,23 @@ def test_cells_share_a_row_without_gap_or_overlap(name, x_mm, top_mm, row_mm, wi
 @pytest.mark.parametrize("name", ["", "3X4", "4x3", "3x4+2"])
 def test_an_unknown_layout_is_refused_in_one_sentence(name):
     with pytest.raises(
-        BadArgument, match=rf"^no layout is called '{name.replace('+', '.')}'; there are 3x4, 3x4\+1, .*12x1$"
+        BadArgument, match=rf"^no layout is called '{name.replace('+', '.')}'; there are 3x4, 3x4\+1, .*6x1-chest$"
     ):
         layout_named(name)
+
+
+@pytest.mark.parametrize("name", ["3x4+1", "6x2", "12x1"])
+def test_simultaneous_columns_all_begin_with_the_recording(name):
+    sequential = layout_named(name).cells(10, 20, 30, 240)
+    for one, other in zip(sequential, layout_named(name).cells(10, 20, 30, 240, "simultaneous"), strict=True):
+        assert (other.start, other.stop) == (0, pytest.approx(one.stop - one.start))
+        assert (one.lead, one.x_mm, one.width_mm) == (other.lead, other.x_mm, other.width_mm)
+
+
+def test_a_lead_or_an_order_that_is_none_is_refused():
+    with pytest.raises(BadArgument, match=r"^the rhythm strip cannot show 'V7'; it must be one of I, II, "):
+        layout_named("3x4+1", rhythm="V7")
+    with pytest.raises(BadArgument, match=r"^the order of leads is 'odd'; it must be one of standard, cabrera$"):
+        layout_named("3x4+1", order="odd")
+    with pytest.raises(BadArgument, match=r"^6x1-chest has no limb leads"):
+        layout_named("6x1-chest", order="cabrera")

@@ -13,8 +13,21 @@ PLANS = {
     "6x2": ["I V1", "II V2", "III V3", "aVR V4", "aVL V5", "aVF V6"],
     "6x2+1": ["I V1", "II V2", "III V3", "aVR V4", "aVL V5", "aVF V6", "II"],
     "12x1": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+    "6x1-limb": ["I", "II", "III", "aVR", "aVL", "aVF"],
+    "6x1-chest": ["V1", "V2", "V3", "V4", "V5", "V6"],
 }
 """What stands where on paper, row by row, as printers have it; written down apart from the program's own table."""
+
+CABRERA = {
+    "3x4": ["aVL II V1 V4", "I aVF V2 V5", "-aVR III V3 V6"],
+    "3x4+1": ["aVL II V1 V4", "I aVF V2 V5", "-aVR III V3 V6", "II"],
+    "3x4+3": ["aVL II V1 V4", "I aVF V2 V5", "-aVR III V3 V6", "II", "V1", "V5"],
+    "6x2": ["aVL V1", "I V2", "-aVR V3", "II V4", "aVF V5", "III V6"],
+    "6x2+1": ["aVL V1", "I V2", "-aVR V3", "II V4", "aVF V5", "III V6", "II"],
+    "12x1": ["aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6"],
+    "6x1-limb": ["aVL", "I", "-aVR", "II", "aVF", "III"],
+}
+"""The same in Cabrera's order, with the names as they are printed."""
 
 
 def waves(seconds=10.0, rate=250.0, high=0.35, offset=0.0):

@@ -1,0 +1,1 @@
+"""How the page reader's network was made: drawn patches of ECG pages, worn, with a label for each pixel."""
