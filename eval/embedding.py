@@ -1,6 +1,6 @@
 """Pages to vectors, each page drawn once for all systems, with a cache per bundle.
 
-A cache belongs to one bundle (sha256), one list of ECGs and one way of drawing a page (a fingerprint of drawn
+A cache belongs to one bundle (sha256), one list of ECGs and one way of making its images (a fingerprint of their
 pixels); when any of them differs it is made anew. It is a plain npz without pickled objects.
 """
 
@@ -11,6 +11,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ from eval.split import Corpus
 from index.errors import NearBeatError
 from retrieval.corpora.ptbxl import PtbXlRow
 from retrieval.ecg.page import CANONICAL, canonical_page
+from retrieval.ecg.recording import Recording
 from retrieval.errors import CorpusError
 from retrieval.towers.bundle import Bundle
 
 __all__ = ["Embedded", "Progress", "embed_pages"]
 
 BLOCK = 64
+SAMPLE = 2
+"""Images that a fingerprint is taken of."""
 Pages = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
@@ -50,16 +54,24 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class _Drawn:
+    ecg_id: int
+    page: Pages
+    recording: Recording
+
+
+@dataclass(frozen=True)
 class _Job:
     key: str
     path: Path | None
+    image: Callable[[_Drawn], Pages]
     encode: Callable[[Pages], NDArray[np.generic]]
 
 
 def embed_pages(
     corpus: Corpus, rows: Sequence[PtbXlRow], towers: Sequence[Bundle], cache: Path | None, progress: Progress
 ) -> tuple[list[Embedded], Embedded]:
-    """Vectors of every tower for the clean canonical page of each row, and the shrunken pixels of the pages.
+    """Vectors of every tower for the clean page (or other image) of each row, and the shrunken pixels of the pages.
 
     Args:
         corpus: to read the recordings from.
@@ -71,20 +83,27 @@ def embed_pages(
     Raises:
         CorpusError: when not one of the ECGs can be drawn.
     """
-    # Bound as a default: a closure over the loop variable would leave every job with the last tower.
-    jobs = [_Job(t.sha256, _path(cache, t.sha256), lambda p, t=t: t.encode_pages(list(p))) for t in towers]
-    jobs.append(_Job(f"pixels/{SHRINK}", _path(cache, "pixels"), shrink))
+    jobs = [_tower_job(tower, cache) for tower in towers]
+    jobs.append(_Job(f"pixels/{SHRINK}", _path(cache, "pixels"), lambda drawn: drawn.page, shrink))
     asked = np.array([row.ecg_id for row in rows], dtype=np.int64)
-    fingerprint = _fingerprint(corpus, rows)
-    done = {job.key: _load(job, asked, fingerprint) for job in jobs}
+    first = list(islice(_draw(corpus, rows), SAMPLE))
+    prints = {job.key: _fingerprint(job, first) for job in jobs}
+    done = {job.key: _load(job, asked, prints[job.key]) for job in jobs}
     open_jobs = [job for job in jobs if done[job.key] is None]
     if open_jobs:
         made = _run(corpus, rows, open_jobs, progress)
         for job, embedded in zip(open_jobs, made, strict=True):
-            _save(job, embedded, asked, fingerprint)
+            _save(job, embedded, asked, prints[job.key])
             done[job.key] = embedded
     found = [embedded for job in jobs if (embedded := done[job.key]) is not None]
     return found[:-1], found[-1]
+
+
+def _tower_job(tower: Bundle, cache: Path | None) -> _Job:
+    def image(drawn: _Drawn) -> Pages:
+        return tower.image_of(drawn.page, drawn.recording)
+
+    return _Job(tower.sha256, _path(cache, tower.sha256), image, lambda images: tower.encode_pages(list(images)))
 
 
 def _run(corpus: Corpus, rows: Sequence[PtbXlRow], jobs: Sequence[_Job], progress: Progress) -> list[Embedded]:
@@ -93,35 +112,30 @@ def _run(corpus: Corpus, rows: Sequence[PtbXlRow], jobs: Sequence[_Job], progres
     for begin in range(0, len(rows), BLOCK):
         drawn = list(_draw(corpus, rows[begin : begin + BLOCK]))
         if drawn:
-            pages = np.stack([page for _, page in drawn])
-            ids += [ecg_id for ecg_id, _ in drawn]
+            ids += [one.ecg_id for one in drawn]
             for job, part in zip(jobs, parts, strict=True):
-                part.append(job.encode(pages))
+                part.append(job.encode(np.stack([job.image(one) for one in drawn])))
         progress(min(begin + BLOCK, len(rows)), len(rows))
     if not ids:
         raise CorpusError(f"none of the {len(rows)} ECGs could be read; check the files under records100/")
     return [Embedded(np.array(ids, dtype=np.int64), np.concatenate(part)) for part in parts]
 
 
-def _draw(corpus: Corpus, rows: Sequence[PtbXlRow]) -> Iterator[tuple[int, Pages]]:
+def _draw(corpus: Corpus, rows: Sequence[PtbXlRow]) -> Iterator[_Drawn]:
     for row in rows:
         try:
-            page = canonical_page(corpus.recording(row))
+            recording = corpus.recording(row)
+            page = canonical_page(recording)
         except NearBeatError:
             continue  # Counted by its absence, and listed in results.json.
-        yield row.ecg_id, page.pixels
+        yield _Drawn(row.ecg_id, page.pixels, recording)
 
 
-def _fingerprint(corpus: Corpus, rows: Sequence[PtbXlRow], number: int = 2) -> str:
-    """Of the first pages that can be drawn: another way of drawing gives another one."""
+def _fingerprint(job: _Job, first: Sequence[_Drawn]) -> str:
+    """Of the first images that can be made: another way of drawing gives another one."""
     digest = hashlib.sha256(f"{CANONICAL}".encode())
-    found = 0
-    for row in rows:
-        for ecg_id, page in _draw(corpus, [row]):
-            digest.update(f"{ecg_id}".encode() + page.tobytes())
-            found += 1
-        if found == number:
-            break
+    for drawn in first:
+        digest.update(f"{drawn.ecg_id}".encode() + job.image(drawn).tobytes())
     return digest.hexdigest()
 
 

@@ -29,7 +29,7 @@ class Query:
     """What was asked, as it was understood.
 
     ``file`` is the path as given, ``None`` for a sentence or an object in memory; ``kind`` the reader that took it
-    (``"text"`` for a sentence). ``page`` is what the image tower saw; ``recording`` exists where the file held
+    (``"text"`` for a sentence). ``page`` is the canonical page; ``recording`` exists where the file held
     samples; ``vector`` is the tower's answer, float32 ``[dim]`` of length 1.
     """
 

@@ -6,6 +6,7 @@ import csv
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from retrieval.agreement import Agreement, judge_statements, judge_text
 from retrieval.answer import Answer
 from retrieval.engine import Engine, Progress
-from retrieval.errors import BadArgument, BadInput, FileMissing
-from retrieval.intake import Intake, read
+from retrieval.errors import BadArgument, BadInput, ExtraMissing, FileMissing
+from retrieval.intake import Intake
+from retrieval.intake.worker import Reader, workers_for
 from retrieval.reports_table import ReportRow, read_reports
 from retrieval.vote import VotedStatement, vote
 
@@ -131,10 +133,12 @@ def audit(
     entries = audit_entries(source)
     rows: list[AuditRow] = []
     auditor = _Auditor(engine, k)
-    for chunk in _chunks(entries, CHUNK):
-        rows += auditor.judge(chunk)
-        if progress:
-            progress(len(rows), len(entries))
+    with Reader(workers_for(len(entries))) as reader:
+        coming = reader.ahead(entry.path for entry in entries)
+        for chunk in _chunks(entries, CHUNK):
+            rows += auditor.judge(chunk, coming)
+            if progress:
+                progress(len(rows), len(entries))
     path = Path(out) / "audit.csv"
     write_table(path, rows)
     return AuditSummary(path, tuple(rows))
@@ -184,13 +188,17 @@ class _Auditor:
         self.engine, self.k = engine, k
         self._sample: tuple[tuple[str, ...], NDArray[np.float32]] | None = None
 
-    def judge(self, entries: Sequence[ReportRow]) -> list[AuditRow]:
+    def judge(self, entries: Sequence[ReportRow], coming: Iterator[Future[Intake]]) -> list[AuditRow]:
+        """The rows of these ECGs, which the next of ``coming`` are."""
         rows: dict[int, AuditRow] = {}
         taken: dict[int, Intake] = {}
         for i, entry in enumerate(entries):
             try:
-                taken[i] = read(entry.path)
-            except BadInput as error:
+                got = next(coming).result()
+                if not self.engine.towers.encoding.is_page:
+                    self.engine.towers.checked(got.recording)
+                taken[i] = got
+            except (BadInput, ExtraMissing) as error:
                 rows[i] = AuditRow(entry.file, "rejected", str(error), error.kind, own=entry)
         if taken:
             patients = [entries[i].patient for i in taken]

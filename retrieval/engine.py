@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from index import Case, Filter, Gallery, Neighbour
 from retrieval.answer import Answer, GalleryRef, Hit, ModelRef, Query
-from retrieval.ecg.page import CanonicalPage, canonical_page
+from retrieval.ecg.page import CanonicalPage, Gray, canonical_page
 from retrieval.ecg.recording import Recording, check
-from retrieval.errors import BadArgument, EmptySentence
+from retrieval.errors import BadArgument, EmptySentence, NoWaveform
 from retrieval.intake import Intake, read
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Engine:
         queries = [as_query(ecg) for ecg in ecgs]
         given = patient_keys or [None] * len(queries)
         patients = [key or _own_key(query) for key, query in zip(given, queries, strict=True)]
-        pages = [query.page.pixels for query in queries if query.page is not None]
+        pages = [self._image(query) for query in queries]
         vectors = self.towers.encode_pages(pages, threads=1 if len(pages) == 1 else 0)
         return self._answers(queries, vectors, k, patients, where)
 
@@ -146,6 +146,12 @@ class Engine:
             Answer(replace(query, vector=vector), place, model, near, self.gallery.exact, own)
             for query, vector, near, own in zip(queries, vectors, hits, earlier, strict=True)
         ]
+
+    def _image(self, query: Query) -> Gray:
+        try:
+            return self.towers.image_of(query.page.pixels if query.page else None, query.recording)
+        except NoWaveform as error:
+            raise NoWaveform(f"'{query.file}': {error}") if query.file else error from error
 
     def _hits(self, neighbours: Sequence[Neighbour]) -> tuple[Hit, ...]:
         cases = self.gallery.cases([neighbour.case_id for neighbour in neighbours])

@@ -22,12 +22,16 @@ from index import Case, Gallery
 from index.errors import DuplicateCase, GalleryError, GalleryExists, NearBeatError
 from retrieval.answer import SIMULATED
 from retrieval.ecg.page import CanonicalPage, canonical_page
-from retrieval.errors import BadArgument, BadInput, CorpusError
+from retrieval.errors import BadArgument, BadInput, CorpusError, ExtraMissing, NoWaveform
 from retrieval.waveforms import pack
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from retrieval.corpora.ptbxl import PtbXl, PtbXlRow
+    from retrieval.ecg.recording import Recording
     from retrieval.engine import Progress
+    from retrieval.intake import Intake
     from retrieval.reports_table import ReportRow
     from retrieval.towers.bundle import Bundle
 
@@ -40,10 +44,14 @@ _DEFAULT_RECIPE = 1
 
 @dataclass(frozen=True)
 class NewCase:
-    """A case on its way into a gallery, with the page (uint8 ``[256, 512]``) that the image tower reads."""
+    """A case on its way into a gallery.
+
+    ``page`` (uint8 ``[256, 512]``) is what an image tower of pages reads; one of encodings reads ``recording``.
+    """
 
     case: Case
     page: NDArray[np.uint8]
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True)
@@ -140,9 +148,13 @@ def build_from_files(
 
     if not Path(folder).is_dir():
         raise BadArgument(f"{folder} is no folder; give the one that the paths of the table are relative to")
+    from retrieval.intake.worker import Reader, workers_for
+
     rows = read_reports(table, folder)
-    items = (file_case(row) for row in rows)
-    return build_gallery(path, items, towers, total=len(rows), progress=progress)
+    with Reader(workers_for(len(rows))) as reader:
+        coming = reader.ahead(row.path for row in rows)
+        items = (_case_of(row, taken) for row, taken in zip(rows, coming, strict=True))
+        return build_gallery(path, items, towers, total=len(rows), progress=progress)
 
 
 def build_simulated(
@@ -194,7 +206,7 @@ def simulated_cases(number: int, first_seed: int = 0) -> Iterator[NewCase]:
             extra={"condition": made.condition},
             waveform=pack(made.recording),
         )
-        yield NewCase(case, canonical_page(made.recording).pixels)
+        yield NewCase(case, canonical_page(made.recording).pixels, made.recording)
 
 
 def page_png(page: CanonicalPage) -> bytes:
@@ -205,13 +217,11 @@ def page_png(page: CanonicalPage) -> bytes:
     return data.tobytes()
 
 
-def file_case(row: ReportRow) -> NewCase | Refusal:
+def _case_of(row: ReportRow, coming: Future[Intake]) -> NewCase | Refusal:
     """One file of a table of reports as a case."""
-    from retrieval.intake import read
-
     try:
-        taken = read(row.path)
-    except BadInput as error:
+        taken = coming.result()
+    except (BadInput, ExtraMissing) as error:
         return Refusal.of(row.file, error)
     own = taken.recording
     case = Case(
@@ -225,7 +235,7 @@ def file_case(row: ReportRow) -> NewCase | Refusal:
         waveform=pack(own) if own else None,
         page=None if own else page_png(taken.page),
     )
-    return NewCase(case, taken.page.pixels)
+    return NewCase(case, taken.page.pixels, own)
 
 
 def _ptbxl_cases(corpus: PtbXl, rows: Iterable[PtbXlRow]) -> Iterator[NewCase | Refusal]:
@@ -250,7 +260,7 @@ def _ptbxl_cases(corpus: PtbXl, rows: Iterable[PtbXlRow]) -> Iterator[NewCase | 
             extra={"fold": str(row.fold)},
             waveform=pack(recording),
         )
-        yield NewCase(case, page.pixels)
+        yield NewCase(case, page.pixels, recording)
 
 
 def _fill(
@@ -271,13 +281,26 @@ def _fill(
         while chunk := list(islice(stream, CHUNK)):
             refused += [item for item in chunk if isinstance(item, Refusal)]
             usable = _new_only([item for item in chunk if isinstance(item, NewCase)], seen, refused)
+            images = _images(usable, towers, refused)
+            usable = [item for item in usable if item.case.case_id in images]
             if usable:
-                gallery.add([item.case for item in usable], towers.encode_pages([item.page for item in usable]))
+                gallery.add([item.case for item in usable], towers.encode_pages(list(images.values())))
             cases += len(usable)
             done += len(chunk)
             if progress:
                 progress(done, max(total, done))
     return cases, refused
+
+
+def _images(items: Sequence[NewCase], towers: Bundle, refused: list[Refusal]) -> dict[str, NDArray[np.uint8]]:
+    """What the tower reads of each case, by its id; a picture has nothing for a tower of encodings and is refused."""
+    images: dict[str, NDArray[np.uint8]] = {}
+    for item in items:
+        try:
+            images[item.case.case_id] = towers.image_of(item.page, item.recording)
+        except NoWaveform as error:
+            refused.append(Refusal.of(item.case.case_id, error))
+    return images
 
 
 def _new_only(items: Sequence[NewCase], seen: set[str], refused: list[Refusal]) -> list[NewCase]:

@@ -15,12 +15,19 @@ import typer
 from typer.core import TyperGroup
 
 from index.errors import NearBeatError
-from retrieval.app import audit_commands, demo_command, doctor_command, gallery_commands, query_commands
+from retrieval.app import (
+    audit_commands,
+    demo_command,
+    doctor_command,
+    gallery_commands,
+    intake_command,
+    query_commands,
+)
 from retrieval.app.console import say
 from retrieval.errors import ExtraMissing
 
 ENTRY_POINTS = "nearbeat.commands"
-_OWN = (query_commands, audit_commands, gallery_commands, demo_command, doctor_command)
+_OWN = (query_commands, intake_command, audit_commands, gallery_commands, demo_command, doctor_command)
 
 
 class NearBeatGroup(TyperGroup):

@@ -9,11 +9,14 @@ import typer
 
 from retrieval.app.console import out, print_json, say
 from retrieval.app.opening import BundleOption, GalleryOption, JsonOption, NeighboursOption, open_engine
-from retrieval.errors import BadInput
+from retrieval.errors import BadInput, ExtraMissing
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from retrieval.answer import Answer
     from retrieval.engine import Engine
+    from retrieval.intake import Intake
 
 ALL_REFUSED, SOME_REFUSED = 2, 3
 
@@ -49,11 +52,18 @@ def query(
 
     Exit code 0: every file was answered; 2: none was; 3: some were refused, and the others answered.
     """
-    with open_engine(gallery, bundle) as engine:
-        answers = [_one(engine, str(file), k, patient, as_json) for file in files]
-        answered = [answer for answer in answers if answer is not None]
-        if html is not None and answered:
-            _write_page(engine, answered, html, show_original)
+    from retrieval.intake.worker import Reader
+
+    with Reader() as reader:
+        taken = reader.ahead(files)  # the first file is read while the towers load
+        with open_engine(gallery, bundle) as engine:
+            answers = [
+                _one(engine, str(file), coming, k, patient, as_json)
+                for file, coming in zip(files, taken, strict=True)
+            ]
+            answered = [answer for answer in answers if answer is not None]
+            if html is not None and answered:
+                _write_page(engine, answered, html, show_original)
     if len(answered) < len(answers):
         raise typer.Exit(SOME_REFUSED if answered else ALL_REFUSED)
 
@@ -77,12 +87,14 @@ def search(
             _write_page(engine, [answer], html, False)
 
 
-def _one(engine: Engine, file: str, k: int, patient: str | None, as_json: bool) -> Answer | None:
+def _one(
+    engine: Engine, file: str, coming: Future[Intake], k: int, patient: str | None, as_json: bool
+) -> Answer | None:
     from retrieval.answer import refusal_json
 
     try:
-        answer = engine.query(file, k, patient_key=patient)
-    except BadInput as error:
+        answer = engine.query(coming.result(), k, patient_key=patient)
+    except (BadInput, ExtraMissing) as error:
         message = " ".join(str(error).split())
         say(f"nearbeat: {message}" if Path(file).name in message else f"nearbeat: {file}: {message}")
         if as_json:

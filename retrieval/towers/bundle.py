@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.ecg.encodings import Encoding, tower_image
 from retrieval.ecg.page import CANONICAL, PAPER, Gray
-from retrieval.errors import BundleError, EmptySentence
+from retrieval.ecg.recording import Recording
+from retrieval.errors import BadArgument, BundleError, EmptySentence, NoWaveform
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -45,6 +47,7 @@ class Bundle:
         self.name: str = card["name"]
         self.version: str = card["version"]
         self.dim: int = card["dim"]
+        self.encoding = Encoding.from_settings(card.get("encoding", {}))
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Bundle:
@@ -67,7 +70,36 @@ class Bundle:
         """What the vectors depend on: the model files and the way their input is made. Card texts are left out."""
         parts = {name: self.card["files"][name] for name in MODEL_FILES}
         parts |= {"page": self.card["page"], "text": self.card["text"]}
+        if not self.encoding.is_page:
+            parts["encoding"] = self.encoding.settings()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def image_of(self, page: Gray | None, recording: Recording | None) -> Gray:
+        """What the image tower reads of an ECG: its page, or the encoding of its recording.
+
+        Args:
+            page: the canonical page, uint8 ``[256, 512]``, where it was drawn already.
+            recording: the samples, where they are known.
+
+        Raises:
+            NoWaveform: when the tower reads recordings and only a picture of a page is there.
+        """
+        if self.encoding.is_page and page is not None:
+            return page
+        return tower_image(self.checked(recording), self.encoding)
+
+    def checked(self, recording: Recording | None) -> Recording:
+        """The recording itself, where the tower cannot do without one.
+
+        Raises:
+            NoWaveform: when there is none.
+        """
+        if recording is None:
+            raise NoWaveform(
+                f"the bundle {self.name} reads {self.encoding.name} images, which are computed from the samples of a "
+                "recording; a picture of a page has none: bring the waveform file, or use a bundle that reads pages"
+            )
+        return recording
 
     def encode_pages(self, pages: Sequence[Gray], threads: int = 0, progress: Progress | None = None) -> Vectors:
         """Unit vectors ``[n, dim]`` of canonical pages, each uint8 ``[256, 512]``.
@@ -185,6 +217,10 @@ def _check_settings(card: dict[str, Any]) -> None:
         name for name, kind in (("prefix", str), ("max_tokens", int)) if not isinstance(card["text"][name], kind)
     ]
     wrong += [name for name in MODEL_FILES if not isinstance(card["files"][name], str)]
+    try:
+        Encoding.from_settings(card.get("encoding", {}))
+    except BadArgument as error:
+        raise ValueError(str(error)) from error
     if wrong:
         raise TypeError(f"{', '.join(wrong)} of another type")
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from index import Case, Gallery
+from retrieval.ecg.encodings import PAGE
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording, from_independent
+from retrieval.towers.bundle import Bundle
 from retrieval.waveforms import pack
 
 DIM = 48
@@ -21,7 +23,8 @@ DIM = 48
 class FakeTowers:
     """Pages by a fixed projection of their ink, sentences by their words: nothing learnt, everything repeatable."""
 
-    name, dim, card = "fake", DIM, {"version": "0"}
+    name, dim, card, encoding = "fake", DIM, {"version": "0"}, PAGE
+    image_of, checked = Bundle.image_of, Bundle.checked
 
     def __init__(self, sha256: str = "f" * 64) -> None:
         self.sha256 = sha256

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from retrieval.ecg.layouts import LAYOUTS
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.ecg.simulator import simulate
-from training.augment import TRAINING_LAYOUTS, Variation, varied_page, vary_signal
+from retrieval.ecg.spoil import HELD_OUT as SPOILED_HELD_OUT
+from retrieval.ecg.spoil import Recipe
+from training.augment import RESIDUE, TRAINING_LAYOUTS, Variation, _worn, varied_page, vary_signal
 
 HELD_OUT = {"12x1", "6x2+1"}
 RATE = 100.0
@@ -123,3 +126,47 @@ def test_a_lead_is_lost_now_and_then():
             (np.abs(np.diff(varied, axis=1)).max(axis=1) < 0.3 * np.abs(np.diff(SIGNAL, axis=1)).max(axis=1)).any()
         )
     assert 10 <= lost <= 60
+
+
+def spoiled_pages(monkeypatch, number, variation=FULL):
+    """The effects of each page that was spoiled among so many."""
+    seen = []
+    whole = Recipe.spoil
+
+    def spy(self, *args, **kwargs):
+        spoiled = whole(self, *args, **kwargs)
+        seen.append(spoiled.effects)
+        return spoiled
+
+    monkeypatch.setattr(Recipe, "spoil", spy)
+    for seed in range(number):
+        page_of(seed, variation)
+    return seen
+
+
+def test_pages_are_spoiled_but_never_as_the_evaluation_does(monkeypatch):
+    seen = spoiled_pages(monkeypatch, 250)
+    assert len(seen) == pytest.approx(250 * FULL.spoiled, abs=4 * np.sqrt(250 * 0.21))
+    drawn = {name for effects in seen for name in effects}
+    assert not drawn & SPOILED_HELD_OUT
+    assert drawn == {step.effect for step in RESIDUE.steps} - SPOILED_HELD_OUT
+    # They are left out by the constant, not by chance.
+    everything = spoiled_pages(monkeypatch, 250, Variation(leave_out=frozenset()))
+    assert {name for effects in everything for name in effects} >= SPOILED_HELD_OUT
+
+
+def test_without_spoiling_no_page_is_spoiled(monkeypatch):
+    assert not spoiled_pages(monkeypatch, 60, Variation(spoiled=0.0))
+    assert not spoiled_pages(monkeypatch, 10, OFF)
+
+
+def test_a_spoiled_page_keeps_its_frame_and_is_levelled():
+    """Every page in the worst state: white paper, and ink where the traces were."""
+    worn = Variation(spoiled=1.0)
+    clean = canonical_page(Recording(SIGNAL, RATE)).pixels
+    for seed in range(30):
+        page = _worn(clean.copy(), rng(seed), worn.leave_out)
+        assert page.shape == clean.shape
+        assert np.median(page) > 235
+        ink = 255.0 - cv2.GaussianBlur(page, (0, 0), 2)
+        assert np.corrcoef(ink.ravel(), 255.0 - cv2.GaussianBlur(clean, (0, 0), 2).ravel())[0, 1] > 0.35
