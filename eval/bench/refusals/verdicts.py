@@ -25,7 +25,7 @@ REFUSED, AS_IT_WAS = "refused", "read as it was"
 CHANGED_SAID, CHANGED = "read, changed, said so", "read, changed, not said"
 TAKEN_UNSURE, TAKEN = "taken for an ECG, unsure", "taken for an ECG, sure"
 CRASH, HANG, BLOAT = "reader broke, told", "stopped at the time", "stopped at the memory"
-"""What the limits of the reading process are for: the user gets a sentence, which a reader should have said itself."""
+"""What the limits of the reading process are for: the user gets a sentence, though a reader should have found it."""
 VERDICTS = (REFUSED, AS_IT_WAS, CHANGED_SAID, CHANGED, TAKEN_UNSURE, TAKEN, CRASH, HANG, BLOAT)
 _STOPPED = {"crash": CRASH, "time": HANG, "memory": BLOAT}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from retrieval.intake.page.direction import runs_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.spectrum import Rgb
-from retrieval.intake.page.straighten import looks, straighten_view
+from retrieval.intake.page.straighten import straighten_view
 from retrieval.intake.page.unruled import assume_view
+from retrieval.intake.page.view import looks
 
 MIN_RANGE = 8
 """Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""

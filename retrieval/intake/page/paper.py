@@ -18,7 +18,7 @@ SIDE = 400
 SMALLEST, LARGEST = 0.08, 0.97
 """Share of the picture that a sheet with a visible edge covers."""
 MIN_STEP = 9.0
-"""Levels of 255 in Lab by which the sheet differs from what lies around it, in the middle of all places on its rim."""
+"""Levels of 255 in Lab by which the sheet differs from what lies around it, at seven of eight places of its rim."""
 MIN_SOLID = 0.93
 """Share of its convex hull that a sheet fills."""
 
@@ -99,7 +99,7 @@ def _largest(mask: Mask) -> Mask:
 
 
 def _worth(mask: Mask, colour: NDArray[np.float32]) -> float:
-    """How sheet-like a mask is: 0 where it is too small, ragged, or its rim shows no step; else step times solidity."""
+    """How sheet-like a mask is: 0 where it is too small, ragged, or its rim shows no step."""
     share = float(mask.mean()) / 255
     if not SMALLEST < share < LARGEST:
         return 0.0

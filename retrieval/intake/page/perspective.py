@@ -8,7 +8,7 @@ import numpy as np
 from retrieval.intake.page.phase import Matrix
 
 USUAL_FOCUS = 1.3
-"""Focal length in longest sides of the picture, taken where the corners do not tell: between a telephone's and longer."""
+"""Focal length in longest sides of the picture, taken where the corners do not tell."""
 FOCUS_RANGE = (0.6, 4.0)
 
 

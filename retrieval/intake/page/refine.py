@@ -1,4 +1,4 @@
-"""Second look at a page that is nearly flat: its lines now stand evenly, and what they still lack is curl and lens."""
+"""Second look at a page that is nearly flat: what its lines still lack is curl and lens."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ ASPECTS = {1.0: 1.0, 2.0: 0.3, 0.5: 0.3}
 
 @dataclass(frozen=True)
 class Comb:
-    """Lines evenly apart: ``period`` in mm of the frame, ``snr`` of its first teeth, ``fivefold`` if each fifth is bold."""
+    """Lines ``period`` mm of the frame apart, ``snr`` of the clearest teeth, ``fivefold`` if each fifth line is bold."""
 
     period: float
     snr: float
@@ -46,7 +46,7 @@ _AS_IT_STANDS = Comb(5.0, LEAST_SNR, False)
 
 @dataclass(frozen=True)
 class Settled:
-    """``matrix`` as it was given, in true millimetres; ``snr`` of the weaker family; ``likely`` from 0 to 1 a priori."""
+    """``matrix`` in true millimetres; ``snr`` of the weaker family; ``likely`` from 0 to 1 a priori."""
 
     matrix: Matrix
     snr: float

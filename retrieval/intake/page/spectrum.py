@@ -119,7 +119,7 @@ def find_rulings(evidence: Plane, shrunk: float = 1.0) -> tuple[Ruling, ...]:
 
 def _extent(evidence: Plane) -> int:
     """Longest side in pixels of the part that is not blanked out."""
-    rows, columns = evidence.any(axis=1).nonzero()[0], evidence.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(evidence.any(axis=axis)) for axis in (1, 0))
     return int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
 
 
@@ -148,7 +148,7 @@ def _mean_spectrum(evidence: Plane) -> Plane:
 
 
 def _strongest_directions(spectrum: Plane) -> tuple[tuple[float, float], tuple[Plane, Plane]]:
-    """The two directions in radians, about square to each other, whose spectra have the sharpest peaks; the spectra."""
+    """The two directions in radians, about square, whose spectra have the sharpest peaks; and the spectra."""
     turns = np.arange(-45.0, 135.0, TURN_STEP)
     frequencies = np.arange(LOWEST, HIGHEST, STEP)
     angle = np.deg2rad(turns)[:, None]

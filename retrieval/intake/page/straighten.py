@@ -15,90 +15,23 @@ from retrieval.intake.page.flat import (
     FlatPage,
     Quad,
     local_scale,
-    scale_in_the_middle,
     project,
+    scale_in_the_middle,
     sources,
 )
-from retrieval.intake.page.paper import Sheet, find_sheet
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import settle
-from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence, shrink
+from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence
 from retrieval.intake.page.trust import Signs, trust_of
+from retrieval.intake.page.view import View, enlarged, looks, stretched
 
-__all__ = ["FLAT_PX_PER_MM", "FlatPage", "View", "flatten", "look", "straighten"]
+__all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten", "straighten_view"]
 
 MIN_COVER, WELL_COVERED = 0.25, 0.6
 GOOD_COVER, GOOD_MISFIT_MM, GOOD_LIKELY = 0.5, 0.8, 0.3
-WORTH_CROPPING = 0.85
-"""Share of the picture's longer side; a sheet that takes less is cut out, so that more pixels are left for it."""
-ODDLY_LONG = 2.1
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
-SAME_COLOUR = 7
-"""Levels of 255 by which neighbouring cells of one sheet may differ in any channel."""
-
-
-@dataclass(frozen=True)
-class View:
-    """The part of a picture that is worked on.
-
-    Args:
-        pixels: uint8 RGB, at most ``WORK_SIDE`` a side.
-        paper: uint8, 255 on the sheet; all of it where no edge is seen.
-        place: ``[3, 3]`` from the picture's pixels to those of the view.
-        corners: ``[4, 2]`` of the sheet in pixels of the view, or ``None``.
-        axis: the middle of the whole picture in pixels of the view.
-        longest: the whole picture's longer side in pixels of the view.
-    """
-
-    pixels: Rgb
-    paper: Mask
-    place: Matrix
-    corners: Matrix | None
-    axis: tuple[float, float]
-    longest: float
-
-
-def look(rgb: Rgb, sheet: Sheet | None = None) -> View:
-    """Shrink a picture, cut out to its sheet where there is much around it. ``sheet`` is in pixels of ``rgb``."""
-    height, width = rgb.shape[:2]
-    left, top, right, bottom = 0, 0, width, height
-    if sheet is not None:
-        x, y, wide, high = cv2.boundingRect(sheet.mask)
-        if max(wide / sheet.mask.shape[1], high / sheet.mask.shape[0]) < WORTH_CROPPING:
-            edge = 0.02 * max(wide, high)
-            box = np.array([x - edge, y - edge, x + wide + edge, y + high + edge]) / sheet.scale
-            left, top = (int(max(0, value)) for value in box[:2])
-            right, bottom = min(width, int(box[2]) + 1), min(height, int(box[3]) + 1)
-    small, factor = shrink(np.ascontiguousarray(rgb[top:bottom, left:right]))
-    # A centre at p stands at (p + 0.5) * factor - 0.5 of the shrunk picture.
-    shift = 0.5 * factor - 0.5
-    place = np.array([[factor, 0, shift - left * factor], [0, factor, shift - top * factor], [0, 0, 1.0]])
-    paper = np.full(small.shape[:2], 255, np.uint8)
-    corners = None
-    if sheet is not None:
-        coarse = np.diag([sheet.scale, sheet.scale, 1.0])
-        coarse[:2, 2] = 0.5 * sheet.scale - 0.5
-        into = place @ np.linalg.inv(coarse)
-        paper = np.asarray(cv2.warpPerspective(sheet.mask, into, small.shape[1::-1], flags=cv2.INTER_LINEAR))
-        paper = np.where(paper > 127, 255, 0).astype(np.uint8)
-        corners = None if sheet.quad is None else project(place, sheet.quad)
-    x, y = project(place, np.array([[(width - 1) / 2, (height - 1) / 2]]))[0]
-    return View(small, paper, place, corners, (float(x), float(y)), max(width, height) * factor)
-
-
-def looks(rgb: Rgb) -> Iterator[View]:
-    """The views worth trying, in order: the sheet where its edges are seen, then the whole picture."""
-    small, factor = shrink(rgb)
-    sheet = find_sheet(small)
-    if sheet is not None:
-        yield look(rgb, Sheet(sheet.mask, sheet.scale * factor, _undo(sheet.quad, factor)))
-    yield look(rgb)
-
-
-def _undo(quad: Matrix | None, factor: float) -> Matrix | None:
-    return None if quad is None else (quad + 0.5) / factor - 0.5
 
 
 def straighten(small: Rgb, factor: float) -> FlatPage | None:
@@ -115,7 +48,7 @@ def straighten(small: Rgb, factor: float) -> FlatPage | None:
                 page,
                 matrix=page.matrix @ np.diag([factor, factor, 1.0]),
                 px_per_mm=(page.px_per_mm[0] / factor, page.px_per_mm[1] / factor),
-                paper=None if page.paper is None else _as_quad(_undo(np.array(page.paper), factor)),
+                paper=None if page.paper is None else _as_quad(enlarged(np.array(page.paper, np.float64), factor)),
             )
     return None
 
@@ -123,32 +56,14 @@ def straighten(small: Rgb, factor: float) -> FlatPage | None:
 def straighten_view(view: View) -> FlatPage | None:
     """Straighten what a view shows by its ruling, or ``None``."""
     best: tuple[View, _Found] | None = None
-    for stretched in _stretched(view):
-        found = _best_reading(stretched)
+    for seen in stretched(view):
+        found = _best_reading(seen)
         if found is not None and (best is None or found.worth > best[1].worth):
-            best = stretched, found
+            best = seen, found
     if best is None:
         return None
     page = best[1].refined
     return flatten(best[0], page.matrix, page.size_mm, trust_of(best[1].signs), ruled=True, bend=page.bend)
-
-
-def _stretched(view: View) -> Iterator[View]:
-    """The view; and where it is oddly long, the view with its shorter side doubled, as telefax may halve it."""
-    yield view
-    _, _, wide, high = cv2.boundingRect(view.paper)
-    if max(wide, high) > ODDLY_LONG * min(wide, high):
-        x, y = (1, 2) if wide > high else (2, 1)
-        size = view.pixels.shape[1] * x, view.pixels.shape[0] * y
-        into = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
-        yield View(
-            np.asarray(cv2.resize(view.pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8),
-            np.asarray(cv2.resize(view.paper, size, interpolation=cv2.INTER_NEAREST), np.uint8),
-            into @ view.place,
-            None if view.corners is None else project(into, view.corners),
-            view.axis,
-            view.longest,
-        )
 
 
 def _best_reading(view: View) -> _Found | None:
@@ -182,11 +97,9 @@ class _Found:
 
     @property
     def good(self) -> bool:
-        return (
-            self.refined.covered > GOOD_COVER
-            and self.refined.misfit_mm < GOOD_MISFIT_MM
-            and self.signs.likely > GOOD_LIKELY
-        )
+        """Whether no other reading need be tried."""
+        found = self.refined
+        return found.covered > GOOD_COVER and found.misfit_mm < GOOD_MISFIT_MM and self.signs.likely > GOOD_LIKELY
 
 
 def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
@@ -265,7 +178,7 @@ def believable(found: PaperMap, paper: Mask) -> bool:
 
 
 def upright(matrix: Matrix, paper: Mask) -> bool:
-    """Whether pixels are about as high as wide, or half or twice that as in telefax, and the page turned by less than 50 degrees."""
+    """Whether pixels are about as high as wide, or half or twice that as in telefax, and the turn is under 50 degrees."""
     x, y, width, height = cv2.boundingRect(paper)
     scale, turn = local_scale(matrix, x + width / 2, y + height / 2)
     aspect = scale[0] / scale[1]

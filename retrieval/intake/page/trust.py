@@ -18,7 +18,6 @@ class Signs:
         first_misfit_mm: rms of what the first plane left.
         covered: share of the paper on which lines were followed at the second look.
         misfit_mm: rms of what its plane left.
-        longest_mm: longer side of the flat page.
     """
 
     snr: float
@@ -27,7 +26,6 @@ class Signs:
     first_misfit_mm: float
     covered: float
     misfit_mm: float
-    longest_mm: float
 
 
 def trust_of(signs: Signs) -> float:

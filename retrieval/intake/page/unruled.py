@@ -1,4 +1,4 @@
-"""A page without ruling: the view from above by the sheet's corners, the scale assumed from the length of its traces."""
+"""A page without ruling: seen from above by the sheet's corners, its scale assumed from the length of its traces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.refine import framed
 from retrieval.intake.page.spectrum import Plane, Rgb
-from retrieval.intake.page.straighten import View, flatten, look
+from retrieval.intake.page.straighten import flatten
+from retrieval.intake.page.view import View, look
 
 ROW_MM = 250.0
 MIN_SPAN = 0.3
