@@ -143,8 +143,8 @@ def found_kinds(recording: Recording, *, pages: bool) -> dict[str, set[str]]:
 def alarm_table(alarms: dict[str, Counter[str]], total: int, paced: int) -> None:
     """A row for each kind that there is."""
     line("| finding | in recordings | on pages |\n|---|---|---|")
-    on_pages = {fault.kind for fault in FAULTS if fault.on_pages}
-    for kind in (*dict.fromkeys(fault.kind for fault in FAULTS), "paced", "limb_leads_disagree"):
+    on_pages = {"lead_missing", *(fault.kind for fault in FAULTS if fault.on_pages)}
+    for kind in (*dict.fromkeys(fault.kind for fault in FAULTS), "paced", "limb_leads_disagree", "lead_missing"):
         cells = []
         for form in ("recordings", "pages"):
             number = total - paced if kind == "paced" else total

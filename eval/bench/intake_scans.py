@@ -186,7 +186,7 @@ def _pixels(file: Path) -> NDArray[np.uint8]:
     from retrieval.intake.image_reader import read_image
     from retrieval.intake.pdf_reader import render_pages
 
-    return next(iter(render_pages(file)))[0] if file.suffix.lower() == ".pdf" else read_image(file)
+    return next(render_pages(file))[0] if file.suffix.lower() == ".pdf" else read_image(file)
 
 
 def _known(outcome: Outcome, truths: dict[str, PictureTruth]) -> PictureTruth | None:

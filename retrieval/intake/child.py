@@ -65,7 +65,9 @@ def _answer(request: dict[str, Any], memory_mb: int) -> bytes:
             kind, sentence = error.kind, str(error)
         else:
             kind, stopped = "reader_failed", "crash"
-            sentence = f"'{name}' made its reader fail ({type(error).__name__}: {error}); export it again, or report it"
+            sentence = (
+                f"'{name}' made its reader fail ({type(error).__name__}: {error}); export it again, or report it"
+            )
     return pack({"error": {"kind": kind, "message": sentence}, "stopped": stopped, **_effort(begun)}, {})
 
 

@@ -64,7 +64,7 @@ def repeated_leads(leads: Sequence[str], signal: Rows, share: float = SAME_SHARE
     apart = np.maximum(power[:, None] + power[None] - 2 * product, 0)
     same = apart < share**2 * np.maximum(power[:, None], power[None])
     return tuple(
-        Finding("lead_twice", f"leads {leads[i]} and {leads[j]} show the same trace: one may be shown twice", 0.95)
+        Finding("lead_twice", f"leads {leads[i]} and {leads[j]} show the same trace: one may be shown twice", 0.9)
         for i, j in zip(*np.nonzero(np.triu(same, 1)), strict=True)
     )
 
@@ -77,7 +77,7 @@ def unusual_amplitude(signal: NDArray[np.floating]) -> tuple[Finding, ...]:
         return ()
     size = "small" if middle < SMALL_MV else "large"
     text = f"the leads are unusually {size} ({middle:.2g} mV from peak to peak in the middle one): check the gain"
-    return (Finding("unusual_amplitude", text, certainty=0.6),)
+    return (Finding("unusual_amplitude", text, certainty=0.7),)
 
 
 def saturated(signal: NDArray[np.floating], rate: float) -> tuple[Finding, ...]:

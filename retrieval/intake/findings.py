@@ -5,6 +5,8 @@ Each finding is a warning, never a diagnosis. How often each fires rightly and w
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from retrieval.ecg.beats import RATE, Rows, without_drift
@@ -33,6 +35,8 @@ INK_UNDER = 190
 TRUSTED = 0.5
 """Certainty of the report from which the names of the leads are believed."""
 PAGE_BEATS = 2
+PAGE_CERTAINTY = 0.5
+"""Of exchanged electrodes on a page, as measured: two or three beats of a lead say less than ten."""
 PAGE_SAME = 0.035
 PAGE_FLAT_MV = 0.06
 """Little more than one pixel."""
@@ -91,6 +95,7 @@ def page_findings(page: CanonicalPage, report: IntakeReport | None = None) -> tu
     beats = median_beat([(leads, _at_100_hz(rows, rate)) for leads, rows in groups], PAGE_BEATS, steady=True)
     # One flat limb lead has its reason in the electrodes; with another lead off they cannot be judged.
     exchanged = exchanged_electrodes(beats, PAGE_BLUR_MV) if len(flat) < 2 and flat <= set(LEADS[:3]) else ()
+    exchanged = tuple(replace(finding, certainty=PAGE_CERTAINTY) for finding in exchanged)
     return found + (exchanged or flat_lead_findings([lead for lead in LEADS if lead in flat]))
 
 
@@ -108,15 +113,15 @@ def _plotted_together(page: CanonicalPage, signals: Signal) -> list[tuple[tuple[
 
 
 def _without_ink(page: CanonicalPage) -> list[str]:
-    """Leads in whose place, half a row up and down from the baseline, hardly any column holds ink."""
+    """Leads in whose place, three quarters of a row up and down, hardly any column holds ink."""
     scale, cells = CANONICAL.px_per_mm, canonical_cells(page.layout)
     baselines = sorted({cell.baseline_mm for cell in cells})
-    half = (baselines[1] - baselines[0]) * scale / 2
+    reach = 0.75 * (baselines[1] - baselines[0]) * scale
     inked: dict[str, float] = dict.fromkeys(LEADS, 0.0)
     for cell in cells:
         left, middle = round(cell.x_mm * scale), cell.baseline_mm * scale
-        top = max(0, round(middle - half))
-        place = page.pixels[top : round(middle + half), left : left + round(cell.width_mm * scale)]
+        top = max(0, round(middle - reach))
+        place = page.pixels[top : round(middle + reach), left : left + round(cell.width_mm * scale)]
         inked[cell.lead] = max(inked[cell.lead], float((place < INK_UNDER).any(axis=0).mean()))
     return [lead for lead, share in inked.items() if share < LEAST_SHOWN]
 

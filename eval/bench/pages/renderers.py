@@ -140,8 +140,7 @@ def print_page(file: Path, truth: PictureTruth) -> CleanPage:
     """A real PDF print as our reader renders it, with the truth that was measured by hand."""
     from retrieval.intake.pdf_reader import render_pages
 
-    first: Any = next(iter(render_pages(file)))
-    pixels = first[0] if isinstance(first, tuple) else first.rgb
+    pixels, _ = next(render_pages(file))
     scale = truth.px_per_mm[0] * pixels.shape[1] / truth.size[0]
     mm = 1 / truth.px_per_mm[0]
     leads = [

@@ -27,8 +27,10 @@ MIN_ROWS = 3
 MAX_ROWS = 14
 MIN_TRACE_MM = 60.0
 MIN_NAMES = 3
+MIN_SIGNS = 4
+"""Names where they belong, and twice the pulses that stand on their feet, with which a page stands upright."""
 LAWFUL = 2.0
-UPRIGHT = 1.5
+UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 APART_MM, STRAY_MM, AT_BASE_MM = 4.0, 15.0, 1.2
 LINED_UP_MM = 3.0
@@ -71,7 +73,7 @@ def analyse(page: FlatPage) -> Analysis:
     ink = find_ink(page)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
     one, refusal = _try(page, ink, first)
-    if one is not None and first == 0 and _standing(one) > UPRIGHT + 1.5:
+    if one is not None and first == 0 and one.naming.named + 2 * len(one.pulses) >= MIN_SIGNS:
         return one
     other, _ = _try(page, ink, first + 2)
     found = [reading for reading in (one, other) if reading is not None]
@@ -83,10 +85,12 @@ def analyse(page: FlatPage) -> Analysis:
 
 
 def _standing(reading: Analysis) -> float:
-    """How much speaks for a page standing upright: names that can be read, pulses that stand on their feet."""
-    names = sum(max(0.0, name.certainty - 0.4) for name in reading.words.names)
-    prior = UPRIGHT if reading.turns == 0 else 0.0
-    return float(0.5 * reading.naming.named + 0.5 * names + len(reading.pulses) + prior)
+    """How much speaks for a page standing upright: what its layout is known by, and pulses that stand on their feet.
+
+    The limb leads of a page on its head stand where others are looked for, and obey no law there.
+    """
+    prior = UPRIGHT if abs(reading.page.rotation_deg) < 45.0 else 0.0
+    return float(STANDING_TRUST * reading.naming.odds + len(reading.pulses) + prior)
 
 
 def _try(page: FlatPage, ink: Plane, quarters: int) -> tuple[Analysis | None, NotAnEcg | None]:

@@ -16,16 +16,21 @@ from retrieval.intake.result import Quad
 Bools = NDArray[np.bool_]
 LEAST_INK = 0.3
 """Share of a lead's columns that must have ink; with less it counts as missing."""
-SNAP_MM = (2.0, 25.0)
+SNAP_MM = (2.0, 40.0)
 """A row that begins or ends this much short of the others has lost ink to wear."""
 PAST_MM = 1.5
+ODD_MM, ODD_END = 2.5, 0.45
 CLOSE_MM = 3.0
 REGION_MM = 0.5
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One lead's stretch on the flat page, in pixels; ``inked`` is the share of its columns that have ink."""
+    """One lead's stretch on the flat page, in pixels.
+
+    ``inked`` is the share of its columns that have ink, ``sure`` is less than 1 at an end of a row that begins or ends
+    elsewhere than the others do.
+    """
 
     lead: str
     row: int
@@ -34,6 +39,7 @@ class Cell:
     right: float
     inked: float
     inverted: bool = False
+    sure: float = 1.0
 
 
 def place_cells(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> tuple[Cell, ...]:
@@ -49,13 +55,16 @@ def place_cells(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> tuple[Ce
         strip = len(slots) < most
         start = _end(rows[number].left, first, 1.0, strip=strip)
         edges = [start, *inner, _end(rows[number].right, last, -1.0, strip=strip)]
+        odd = abs(rows[number].left - first) > mm(ODD_MM), abs(rows[number].right - last) > mm(ODD_MM)
         covered = masks[number].any(axis=0)
         for column, slot in enumerate(slots):
             left, right = edges[column], edges[column + 1]
             part = covered[max(0, round(left)) : max(1, round(right))]
             inked = float(part.mean()) if len(part) else 0.0
             if slot.lead:
-                cells.append(Cell(slot.lead, number, column, left, right, inked, slot.inverted))
+                astray = (column == 0 and odd[0]) or (column == len(slots) - 1 and odd[1])
+                sure = ODD_END if astray else 1.0
+                cells.append(Cell(slot.lead, number, column, left, right, inked, slot.inverted, sure))
     return tuple(cells)
 
 

@@ -82,7 +82,7 @@ def _put(
     x_mm, baseline_mm, seconds, begin = place
     second = scale.speed * FLAT_PX_PER_MM
     length = (cell.right - cell.left) / second
-    begin = begin % max(length, seconds) if length > 1.5 * seconds else 0.0
+    begin = begin % (seconds * max(1, round(length / seconds)))
     begin = min(begin, max(0.0, length - seconds))
     left = round(cell.left + begin * second)
     right = min(round(left + seconds * second), round(cell.right))

@@ -57,7 +57,7 @@ class FlatPage:
     def to_picture(self, points: Matrix) -> Matrix:
         """Flat pixels ``[n, 2]`` to the picture's pixels, through every correction; centres are whole numbers."""
         flat = (np.asarray(points, np.float64) + 0.5) / FLAT_PX_PER_MM
-        return project(np.linalg.inv(self.matrix), flat + bend_at(self.bend, flat))
+        return project(inverse(self.matrix), flat + bend_at(self.bend, flat))
 
     def to_flat(self, points: Matrix) -> Matrix:
         """The picture's pixels ``[n, 2]`` to flat pixels: the inverse of ``to_picture``."""
@@ -96,6 +96,11 @@ def _quarter(page: FlatPage) -> FlatPage:
     )
 
 
+def inverse(matrix: Matrix) -> Matrix:
+    """The map back."""
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
 def project(matrix: Matrix, points: Matrix) -> Matrix:
     """Apply a projective map ``[3, 3]`` to points ``[n, 2]``."""
     projected = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
@@ -124,7 +129,7 @@ def lattice_shape(size_mm: tuple[float, float]) -> tuple[int, int]:
 
 def sources(matrix: Matrix, shape: tuple[int, int], bend: Plane | None) -> tuple[Plane, Plane]:
     """For each pixel of a flat page of ``shape`` (width, height) pixels, the place in the picture it shows."""
-    back = np.linalg.inv(matrix).astype(np.float64)
+    back = inverse(matrix)
     # A pixel's centre lies half a pixel inside it.
     x_mm = ((np.arange(shape[0], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[None].repeat(shape[1], axis=0)
     y_mm = ((np.arange(shape[1], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[:, None].repeat(shape[0], axis=1)
@@ -142,7 +147,7 @@ def sources(matrix: Matrix, shape: tuple[int, int], bend: Plane | None) -> tuple
 def local_scale(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float], float]:
     """Pixels per mm ``(x, y)`` along the paper's own axes, and its turn in degrees, at a point of the picture."""
     here = project(matrix, np.array([[x, y]]))[0]
-    around = project(np.linalg.inv(matrix), here + np.array([[-5, 0], [5, 0], [0, -5], [0, 5.0]]))
+    around = project(inverse(matrix), here + np.array([[-5, 0], [5, 0], [0, -5], [0, 5.0]]))
     right, down = around[1] - around[0], around[3] - around[2]
     turn = -float(np.degrees(np.arctan2(right[1], right[0])))
     return (float(np.hypot(*right)) / 10.0, float(np.hypot(*down)) / 10.0), turn
@@ -150,7 +155,7 @@ def local_scale(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float]
 
 def scale_in_the_middle(page: FlatPage) -> tuple[tuple[float, float], float]:
     """Pixels of the picture per mm ``(x, y)`` and the turn in degrees, over the middle 4 cm of the paper."""
-    rows, columns = page.valid.any(axis=1).nonzero()[0], page.valid.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(page.valid.any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
         rows, columns = np.arange(page.valid.shape[0]), np.arange(page.valid.shape[1])
     reach = 20.0 * FLAT_PX_PER_MM

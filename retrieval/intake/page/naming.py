@@ -33,6 +33,7 @@ class Naming:
         rival: the name of the arrangement that comes next.
         named: how many printed names stand where this arrangement has them.
         lawful: odds (as a logarithm) that the limb leads obey the laws which tie them together.
+        odds: all that speaks for this arrangement, as a logarithm.
     """
 
     layout: str
@@ -44,6 +45,7 @@ class Naming:
     rival: str = ""
     named: int = 0
     lawful: float = 0.0
+    odds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ def name_layout(page: PageEvidence) -> Naming:
     missing = len(best.template.rows) - len(best.places)
     rival = others[0].template.name if others else ""
     return Naming(
-        best.template.name, best.template.order, best.slots, columns, share, missing, rival, best.named, best.lawful
-    )
+        best.template.name, best.template.order, best.slots, columns, share, missing, rival, best.named, best.lawful, best.odds)
 
 
 def _alignments(page: PageEvidence) -> Iterator[tuple[Template, tuple[int, ...]]]:

@@ -145,7 +145,7 @@ def _corners(mask: Mask) -> Points | None:
     """Corners of the quadrilateral whose sides fit the outline; ``None`` where one side is the picture's border."""
     outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     rim = outline[0].reshape(-1, 2).astype(np.float64)
-    hull = cv2.convexHull(outline[0])
+    hull = np.asarray(cv2.convexHull(outline[0]), np.int32)
     quad = _four_of(hull)
     if quad is None:
         return None
@@ -160,7 +160,7 @@ def _corners(mask: Mask) -> Points | None:
     return np.roll(found, -first, axis=0)
 
 
-def _four_of(hull: NDArray[np.generic]) -> Points | None:
+def _four_of(hull: NDArray[np.int32]) -> Points | None:
     """A hull simplified to four points, clockwise on the screen."""
     length = cv2.arcLength(hull, True)
     for share in (0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08):

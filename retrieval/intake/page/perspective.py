@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from retrieval.intake.page.flat import inverse
 from retrieval.intake.page.phase import Matrix
 
 USUAL_FOCUS = 1.3
@@ -31,7 +32,7 @@ def sheet_from_above(corners: Matrix, centre: tuple[float, float], longest: floa
     weigh = np.array([1.0, 1.0, focus**2])
     aspect = float(np.sqrt((right**2 * weigh).sum() / (down**2 * weigh).sum()))
     shift = np.array([[1, 0, -centre[0]], [0, 1, -centre[1]], [0, 0, longest]]) / longest
-    return np.diag([aspect, 1.0, 1.0]) @ np.linalg.inv(view) @ shift, aspect
+    return np.diag([aspect, 1.0, 1.0]) @ inverse(view) @ shift, aspect
 
 
 def _focus(right: Matrix, down: Matrix) -> float:

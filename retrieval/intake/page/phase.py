@@ -30,14 +30,15 @@ FINE = 8
 """Pixels a pitch is left with before it is blurred: a box over an eighth of a pitch adds 2 % to the blur's variance
 and lets nothing fold back, while a blur by half a pitch costs as much as the pitch is long."""
 MAX_FREQUENCY = 0.46
-MAX_BEND_MM = 3.0
+MAX_BEND_MM = 4.5
 SURE_TRUST = 0.42
 BEND_CELLS = 4.5
 
 
 @dataclass(frozen=True)
 class PaperMap:
-    """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper; ``misfit_mm`` is the rms of what it leaves.
+    """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper; ``misfit_mm`` is the rms of what it leaves,
+    ``noise_mm`` of what the bend leaves as well.
 
     ``covered`` is the share of the picture on which lines were followed. ``bend`` float32 ``[2, h, w]`` holds, on a
     coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``;
@@ -46,6 +47,7 @@ class PaperMap:
 
     matrix: Matrix
     misfit_mm: float
+    noise_mm: float
     covered: float
     bend: Plane
     ruled: Mask
@@ -61,11 +63,14 @@ class _Phases:
     trust: Matrix
 
 
-def map_paper(evidence: Plane, ruling: Ruling) -> PaperMap | None:
-    """Fit the map from pixels to millimetres, or ``None`` where the lines cannot be followed."""
+def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.05) -> PaperMap | None:
+    """Fit the map from pixels to millimetres, or ``None`` where the lines cannot be followed.
+
+    ``slack_mm`` is the spread that is put down to curl: parts that lie within some four times that are fitted too.
+    """
     best: PaperMap | None = None
     for harmonic in _harmonics(ruling):
-        found = _map_by(evidence, ruling, harmonic)
+        found = _map_by(evidence, ruling, harmonic, slack_mm)
         if found is not None and (best is None or _worth(found) > _worth(best)):
             best = found
         if best is not None and best.covered > 0.7 and best.misfit_mm < 0.25:
@@ -83,21 +88,25 @@ def _worth(found: PaperMap) -> float:
     return found.covered / (0.2 + found.misfit_mm)
 
 
-def _map_by(evidence: Plane, ruling: Ruling, harmonic: int) -> PaperMap | None:
+def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float) -> PaperMap | None:
     families = [_follow(evidence, np.array(carrier), harmonic) for carrier in (ruling.across, ruling.along)]
     if any(len(family.points) < 12 for family in families):
         return None
-    matrix = _fit(families[0], families[1], evidence.shape)
+    matrix = _fit(families[0], families[1], evidence.shape, slack_mm / RULE_MM)
     left = np.concatenate([np.abs(_left_over(matrix, axis, families[axis])) for axis in (0, 1)])
     trust = np.concatenate([family.trust for family in families])
     # Phases that slipped by a whole line are far off; the rms of the nearer nine tenths is the fit's own.
     near = left <= np.quantile(left, 0.9)
     misfit = float(np.sqrt(np.average(left[near] ** 2, weights=trust[near]))) * RULE_MM
-    bend = np.stack([_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)])
+    bends = [_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)]
+    bend = np.stack([plane for plane, _ in bends])
+    noise = float(
+        np.sqrt(np.average(np.concatenate([np.clip(rest, -2, 2) for _, rest in bends]) ** 2, weights=trust))
+    )
     covered = min(_covered(family, evidence) for family in families)
     size = evidence.shape[1], evidence.shape[0]
     return PaperMap(
-        np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, covered, bend, _ruled(families, evidence), size
+        np.diag([RULE_MM, RULE_MM, 1.0]) @ matrix, misfit, noise, covered, bend, _ruled(families, evidence), size
     )
 
 
@@ -169,7 +178,7 @@ def _left_over(matrix: Matrix, axis: int, family: _Phases) -> Matrix:
     return family.lines - _project(matrix, axis, family.points[:, 0], family.points[:, 1])
 
 
-def _fit(across: _Phases, along: _Phases, shape: tuple[int, ...]) -> Matrix:
+def _fit(across: _Phases, along: _Phases, shape: tuple[int, ...], slack: float) -> Matrix:
     """The projective map ``[3, 3]`` from pixels to lines, by least squares that lets outliers go (Tukey's weights).
 
     With ``u (g x + h y + 1) = a x + b y + c`` and likewise ``v``, all eight numbers are linear in the phases.
@@ -184,7 +193,7 @@ def _fit(across: _Phases, along: _Phases, shape: tuple[int, ...]) -> Matrix:
         # Eight unknowns of order 1 in centred coordinates: the normal equations lose nothing that matters.
         solution = np.linalg.lstsq(heavy.T @ system, heavy.T @ wanted, rcond=None)[0]
         left = wanted - system @ solution
-        spread = 1.4826 * float(np.median(np.abs(left))) + 0.01
+        spread = 1.4826 * float(np.median(np.abs(left))) + slack
         weight = trust * np.clip(1 - (left / (4.7 * spread)) ** 2, 0, None) ** 2
         if weight.sum() < 8:
             break
@@ -205,20 +214,29 @@ def _equations(across: _Phases, along: _Phases, centre: Matrix, scale: float) ->
     return np.concatenate(parts), wanted, np.concatenate([across.trust, along.trust])
 
 
-def _bend(family: _Phases, left: Matrix, evidence: Plane) -> Plane:
-    """What the plane leaves over in mm, smoothed over 1/20 of the picture, on 96 columns; 0 where unknown."""
+def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix]:
+    """What the plane leaves over in mm, smoothed over 1/20 of the picture, on 96 columns; and what that leaves.
+
+    Smoothed twice, the second time over what the first has missed, since smoothing alone makes every bend too small.
+    """
     height, width = evidence.shape
     columns = 96
     rows = max(4, round(columns * height / width))
     x = np.clip((family.points[:, 0] * columns / width).astype(int), 0, columns - 1)
     y = np.clip((family.points[:, 1] * rows / height).astype(int), 0, rows - 1)
-    trust = family.trust * (np.abs(left * RULE_MM) < MAX_BEND_MM)
-    weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
-    np.add.at(weight, (y, x), trust)
-    np.add.at(total, (y, x), trust * left * RULE_MM)
-    near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), BEND_CELLS)
-    # A little weight of zero bend keeps the unknown parts in the plane.
-    return (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
+    rest = left * RULE_MM
+    trust = family.trust * (np.abs(rest) < MAX_BEND_MM)
+    bend = np.zeros((rows, columns), np.float32)
+    for _ in range(2):
+        weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
+        np.add.at(weight, (y, x), trust)
+        np.add.at(total, (y, x), trust * rest)
+        near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), BEND_CELLS)
+        # A little weight of zero bend keeps the unknown parts in the plane.
+        more = (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
+        bend += more
+        rest = rest - more[y, x]
+    return bend, rest
 
 
 def _ruled(families: list[_Phases], evidence: Plane) -> Mask:

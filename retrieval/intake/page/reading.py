@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retrieval.ecg.page import CanonicalPage
 from retrieval.errors import NotAnEcg
+from retrieval.intake.findings import page_findings
 from retrieval.intake.page.analysis import Analysis, analyse
 from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.flat import FlatPage
@@ -83,7 +84,15 @@ def understand(rgb: Rgb) -> PageReading:
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    return PageReading(gray, kept, found.page, report, page_notes(found, report), canonical)
+    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical), canonical)
+
+
+def _findings(found: Analysis, report: IntakeReport, canonical: CanonicalPage) -> tuple[Finding, ...]:
+    """What the page's layout and scale give cause to say, then what its traces do."""
+    notes = page_notes(found, report)
+    known = {note.kind for note in notes}
+    # A lead whose place is empty has been named already.
+    return (*notes, *(note for note in page_findings(canonical, report) if note.kind not in known))
 
 
 def _kept(found: Analysis) -> NDArray[np.bool_]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from retrieval.intake.page.flat import BEND_MM, lattice_shape, project
+from retrieval.intake.page.flat import BEND_MM, inverse, lattice_shape, project
 from retrieval.intake.page.phase import RULE_MM, Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.spectrum import Plane, Ruling
 
 WORTH_BENDING_MM = 0.06
 """Rms of the bend below which the page is called flat: less than the width of a line."""
-MARGIN_MM = 10.0
+SLACK_MM = 0.75
+"""Spread of curl that still counts as one page."""
 COARSE_PX_PER_MM = 5.0
 """Scale of the second look; lines 1 mm apart keep five pixels."""
 
@@ -22,7 +23,7 @@ COARSE_PX_PER_MM = 5.0
 class Refined:
     """``matrix`` ``[3, 3]`` from pixels of the view to flat mm; ``size_mm`` of the flat page; ``bend`` as FlatPage's.
 
-    ``misfit_mm`` is the rms of what the plane left, ``covered`` the share of the paper on which lines were followed,
+    ``misfit_mm`` is the rms of what the plane left, ``noise_mm`` of what the bend left too, ``covered`` the share of the paper on which lines were followed,
     ``ruled`` uint8 over the flat page, 255 where they were.
     """
 
@@ -30,6 +31,7 @@ class Refined:
     size_mm: tuple[float, float]
     bend: Plane | None
     misfit_mm: float
+    noise_mm: float
     covered: float
     ruled: Mask
 
@@ -48,13 +50,13 @@ def refine(evidence: Plane, paper: Mask, first: Matrix, limit_mm: tuple[float, f
     view = np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0]) @ matrix
     flat = cv2.warpPerspective(evidence, view, shape, flags=cv2.INTER_LINEAR)
     even = 1.0 / (RULE_MM * COARSE_PX_PER_MM)
-    found = map_paper(np.asarray(flat, np.float32), Ruling((even, 0.0), (0.0, even), 1.0, 1.0))
+    found = map_paper(np.asarray(flat, np.float32), Ruling((even, 0.0), (0.0, even), 1.0, 1.0), SLACK_MM)
     if found is None:
         return None
     again, size = framed(found.matrix @ view, paper, limit_mm)
-    bend = _bend(found, again @ np.linalg.inv(view), size)
+    bend = _bend(found, again @ inverse(view), size)
     covered = found.covered / max(0.05, float((flat != 0).mean()))
-    return Refined(again, size, bend, found.misfit_mm, min(1.0, covered), found.ruled)
+    return Refined(again, size, bend, found.misfit_mm, found.noise_mm, min(1.0, covered), found.ruled)
 
 
 def framed(matrix: Matrix, paper: Mask, limit_mm: tuple[float, float]) -> tuple[Matrix, tuple[float, float]]:
@@ -78,7 +80,7 @@ def _bend(found: PaperMap, into: Matrix, size: tuple[float, float]) -> Plane | N
     rows, columns = lattice_shape(size)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float64) * BEND_MM
     nodes = np.stack([x.ravel(), y.ravel()], axis=1)
-    back = np.linalg.inv(into)
+    back = inverse(into)
     size_px = found.size
     off = np.zeros_like(nodes)
     for _ in range(4):

@@ -14,6 +14,7 @@ from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.result import Finding, FoundLead, IntakeReport
 
 FULL_SECONDS = 10.0
+UPRIGHT, GUESSED = 0.9, 0.45
 ASSUMED = 0.5
 """Under this certainty what is said is more assumed than found."""
 
@@ -44,7 +45,9 @@ def report_of(found: Analysis, picture: tuple[int, int]) -> IntakeReport:
 
 def _certainty(found: Analysis) -> float:
     sure = found.page.trust if found.page.ruled else 0.3
-    return float(np.clip(sure * found.naming.certainty * found.upright_share, 0, 1))
+    placed = float(np.mean([cell.sure for cell in found.shown])) if found.shown else 0.0
+    upright = found.upright_share if found.upright_share >= UPRIGHT else min(found.upright_share, GUESSED)
+    return float(np.clip(sure * found.naming.certainty * upright * placed, 0, 1))
 
 
 def _assumed(found: Analysis) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _assumed(found: Analysis) -> Iterator[str]:
         yield "gain"
     if found.naming.certainty < ASSUMED:
         yield "layout"
-    if found.upright_share < ASSUMED:
+    if found.upright_share < UPRIGHT:
         yield "orientation"
 
 
@@ -64,7 +67,7 @@ def _lead(found: Analysis, cell: Cell, certainty: float) -> FoundLead:
     base, half = found.rows[cell.row].baseline, half_height(found.rows, cell.row)
     box = quad(found.page, cell.left, base - half, cell.right, base + half)
     seconds = (cell.right - cell.left) / FLAT_PX_PER_MM / found.scale.speed
-    return FoundLead(cell.lead, cell.row, box, round(seconds, 2), cell.inverted, round(certainty, 3))
+    return FoundLead(cell.lead, cell.row, box, round(seconds, 2), cell.inverted, round(certainty * cell.sure, 3))
 
 
 def page_notes(found: Analysis, report: IntakeReport) -> tuple[Finding, ...]:

@@ -34,7 +34,7 @@ ASPECTS = {1.0: 1.0, 2.0: 0.3, 0.5: 0.3}
 
 @dataclass(frozen=True)
 class Comb:
-    """Lines ``period`` mm of the frame apart, ``snr`` of the clearest teeth, ``fivefold`` if each fifth line is bold."""
+    """Lines ``period`` mm of the frame apart, ``snr`` of the clearest teeth, ``fivefold`` if each fifth is bold."""
 
     period: float
     snr: float

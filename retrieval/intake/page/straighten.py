@@ -14,6 +14,7 @@ from retrieval.intake.page.flat import (
     Bools,
     FlatPage,
     Quad,
+    inverse,
     local_scale,
     project,
     scale_in_the_middle,
@@ -22,35 +23,16 @@ from retrieval.intake.page.flat import (
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import settle
-from retrieval.intake.page.spectrum import Plane, Rgb, find_rulings, line_evidence
+from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence
 from retrieval.intake.page.trust import Signs, trust_of
-from retrieval.intake.page.view import View, enlarged, looks, stretched
+from retrieval.intake.page.view import View, stretched
 
-__all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten", "straighten_view"]
+__all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten_view"]
 
 MIN_COVER, WELL_COVERED = 0.25, 0.6
-GOOD_COVER, GOOD_MISFIT_MM, GOOD_LIKELY = 0.5, 0.8, 0.3
+GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.3
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
-
-
-def straighten(small: Rgb, factor: float) -> FlatPage | None:
-    """Straighten by the ruling of the paper; ``None`` where no ruling can be followed.
-
-    Args:
-        small: the picture at its working size, as ``shrink`` returns it.
-        factor: pixels of ``small`` per pixel of the picture.
-    """
-    for view in looks(small):
-        page = straighten_view(view)
-        if page is not None:
-            return replace(
-                page,
-                matrix=page.matrix @ np.diag([factor, factor, 1.0]),
-                px_per_mm=(page.px_per_mm[0] / factor, page.px_per_mm[1] / factor),
-                paper=None if page.paper is None else _as_quad(enlarged(np.array(page.paper, np.float64), factor)),
-            )
-    return None
 
 
 def straighten_view(view: View) -> FlatPage | None:
@@ -89,17 +71,14 @@ class _Found:
     @property
     def worth(self) -> float:
         return (
-            np.sqrt(self.signs.likely)
-            * np.log(self.signs.snr)
-            * self.refined.covered
-            / (0.3 + self.refined.misfit_mm)
+            np.sqrt(self.signs.likely) * np.log(self.signs.snr) * self.refined.covered / (0.2 + self.refined.noise_mm)
         )
 
     @property
     def good(self) -> bool:
         """Whether no other reading need be tried."""
         found = self.refined
-        return found.covered > GOOD_COVER and found.misfit_mm < GOOD_MISFIT_MM and self.signs.likely > GOOD_LIKELY
+        return found.covered > GOOD_COVER and found.noise_mm < GOOD_NOISE_MM and self.signs.likely > GOOD_LIKELY
 
 
 def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
@@ -115,17 +94,8 @@ def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
             continue
         refined = refine(evidence, view.paper, settled.matrix, MAX_FLAT_MM)
         if refined is not None and refined.covered > MIN_COVER:
-            longest = max(refined.size_mm)
-            signs = Signs(
-                settled.snr,
-                settled.likely,
-                first.covered,
-                first.misfit_mm,
-                refined.covered,
-                refined.misfit_mm,
-                longest,
-            )
-            yield _Found(refined, signs)
+            seen = first.covered, first.misfit_mm, refined.covered, refined.noise_mm
+            yield _Found(refined, Signs(settled.snr, settled.likely, *seen))
 
 
 def _near_rim(paper: Mask) -> Bools:
@@ -156,7 +126,7 @@ def flatten(
     if not view.paper.all():
         valid &= cv2.remap(view.paper, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) > 127
     whole = matrix @ view.place
-    paper = _as_quad(project(np.linalg.inv(view.place), view.corners)) if view.corners is not None else None
+    paper = _as_quad(project(inverse(view.place), view.corners)) if view.corners is not None else None
     page = FlatPage(np.asarray(pixels, np.uint8), valid, whole, (0.0, 0.0), 0.0, trust, ruled, bend, paper)
     scale, turn = scale_in_the_middle(page)
     return replace(page, px_per_mm=scale, rotation_deg=turn)
@@ -178,7 +148,7 @@ def believable(found: PaperMap, paper: Mask) -> bool:
 
 
 def upright(matrix: Matrix, paper: Mask) -> bool:
-    """Whether pixels are about as high as wide, or half or twice that as in telefax, and the turn is under 50 degrees."""
+    """Whether pixels are about as high as wide, or half or twice that, and the turn is under 50 degrees."""
     x, y, width, height = cv2.boundingRect(paper)
     scale, turn = local_scale(matrix, x + width / 2, y + height / 2)
     aspect = scale[0] / scale[1]

@@ -17,7 +17,7 @@ class Signs:
         first_covered: share of the view on which lines were followed at first.
         first_misfit_mm: rms of what the first plane left.
         covered: share of the paper on which lines were followed at the second look.
-        misfit_mm: rms of what its plane left.
+        noise_mm: rms of what its plane and its bend left.
     """
 
     snr: float
@@ -25,9 +25,9 @@ class Signs:
     first_covered: float
     first_misfit_mm: float
     covered: float
-    misfit_mm: float
+    noise_mm: float
 
 
 def trust_of(signs: Signs) -> float:
     """Probability that the scale is within 2 %."""
-    return float(np.clip(signs.covered / 0.7, 0, 1) * np.clip(1.3 - signs.misfit_mm, 0.2, 1))
+    return float(np.clip(signs.covered / 0.7, 0, 1) * np.clip(1.3 - signs.noise_mm, 0.2, 1))

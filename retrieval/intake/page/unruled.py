@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
@@ -14,7 +12,7 @@ from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.refine import framed
 from retrieval.intake.page.spectrum import Plane, Rgb
 from retrieval.intake.page.straighten import flatten
-from retrieval.intake.page.view import View, look
+from retrieval.intake.page.view import View
 
 ROW_MM = 250.0
 MIN_SPAN = 0.3
@@ -28,23 +26,8 @@ UNRULED_TRUST, FLAT_TRUST = 0.25, 0.3
 """Probability that the scale is right to 2 %, of a page in perspective and of one that was laid flat."""
 
 
-def assume_scale(small: Rgb, factor: float) -> FlatPage | None:
-    """Take the longest run of traces for ten seconds at 25 mm/s; ``None`` where nothing looks like traces.
-
-    ``small`` and ``factor`` are what ``shrink`` returns.
-    """
-    page = assume_view(look(small))
-    if page is None:
-        return None
-    return replace(
-        page,
-        matrix=page.matrix @ np.diag([factor, factor, 1.0]),
-        px_per_mm=(page.px_per_mm[0] / factor, page.px_per_mm[1] / factor),
-    )
-
-
 def assume_view(view: View) -> FlatPage | None:
-    """As ``assume_scale``, of a view."""
+    """Take the longest run of traces for ten seconds at 25 mm/s; ``None`` where nothing looks like traces."""
     above, shape = _from_above(view)
     pixels = cv2.warpPerspective(view.pixels, above, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     paper = np.asarray(cv2.warpPerspective(view.paper, above, shape, flags=cv2.INTER_NEAREST), np.uint8)

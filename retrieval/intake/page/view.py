@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from retrieval.intake.page.flat import project
+from retrieval.intake.page.flat import inverse, project
 from retrieval.intake.page.paper import Sheet, find_sheet
 from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.spectrum import Rgb, shrink
@@ -60,7 +60,7 @@ def look(rgb: Rgb, sheet: Sheet | None = None) -> View:
     if sheet is not None:
         coarse = np.diag([sheet.scale, sheet.scale, 1.0])
         coarse[:2, 2] = 0.5 * sheet.scale - 0.5
-        into = place @ np.linalg.inv(coarse)
+        into = place @ inverse(coarse)
         paper = np.asarray(cv2.warpPerspective(sheet.mask, into, small.shape[1::-1], flags=cv2.INTER_LINEAR))
         paper = np.where(paper > 127, 255, 0).astype(np.uint8)
         corners = None if sheet.quad is None else project(place, sheet.quad)
@@ -78,6 +78,7 @@ def looks(rgb: Rgb) -> Iterator[View]:
 
 
 def enlarged(quad: Matrix | None, factor: float) -> Matrix | None:
+    """Corners in a shrunk picture as pixels of the one it was shrunk from."""
     return None if quad is None else (quad + 0.5) / factor - 0.5
 
 
