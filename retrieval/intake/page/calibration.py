@@ -135,7 +135,7 @@ def _gain_by_pulses(pulses: tuple[Pulse, ...], slots: Sequence[tuple[str, ...]])
         leads = slots[pulse.row] if pulse.row < len(slots) else ()
         if leads:
             each = np.array([_pulse_odds(pulse, leads, gain) for gain in GAINS])
-            odds += each / max(1.0, 0.4 * len(pulses))
+            odds += each / max(1.0, 0.25 * len(pulses))
     return odds
 
 

@@ -15,7 +15,7 @@ Bools = NDArray[np.bool_]
 SLACK_MM = 1.5
 STRETCH = 0.03
 START_MM = 4.0
-OFF_SPAN = 0.12
+OFF_SPAN = 0.3
 """Evidence that a millimetre between the columns' ends and the rows' ends must have for it."""
 NAME_WORTH = 0.3
 GAP_MM, WIDEST_GAP_MM = 0.5, 12.0
@@ -63,7 +63,7 @@ def fit_columns(count: int, span: tuple[float, float], evidence: Plane, names: N
     worth = mean[np.clip(np.rint(inner).astype(int), 0, len(mean) - 1)].sum(axis=1)
     worth = worth + _in_line(names, start, width, count)
     off = np.abs(start - left) + np.abs(start + count * width - right)
-    best = int((worth - OFF_SPAN * np.maximum(0, off / mm(1.0) - 0.5)).argmax())
+    best = int((worth - OFF_SPAN * np.maximum(0, off / mm(1.0) - 0.8)).argmax())
     support = tuple(_support(mean, at) for at in inner[best])
     return Columns((left, *(float(at) for at in inner[best]), right), support)
 

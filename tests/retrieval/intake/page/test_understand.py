@@ -1,0 +1,129 @@
+"""Drawn pages of many kinds are read back: every lead's box, speed and gain, and print masked with traces kept."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from retrieval.ecg.drawing import DrawnPage, PageStyle, draw_page
+from retrieval.ecg.page import canonical_page
+from retrieval.ecg.recording import Recording
+from retrieval.errors import NotAnEcg
+from retrieval.intake.page.reading import PageReading, understand
+from tests.retrieval.intake.test_pages import likeness
+
+TEXT = ("NAME: Q. Testperson 1.1.1950", "Inferior infarct, old")
+
+
+def boxes_off_mm(drawn: DrawnPage, reading: PageReading) -> float:
+    """The largest distance in mm of an end or a baseline from where it was drawn; infinite if a lead is missing."""
+    found = {(lead.lead, lead.row): lead for lead in reading.report.leads}
+    worst = 0.0
+    for cell in drawn.cells:
+        lead = found.get((cell.lead, cell.row))
+        if lead is None or lead.inverted != cell.inverted:
+            return float("inf")
+        corners = (np.array(lead.box) + 0.5) / drawn.px_per_mm
+        left, right, middle = corners[[0, 3], 0].mean(), corners[[1, 2], 0].mean(), corners[:, 1].mean()
+        ends = left - cell.x_mm, right - cell.x_mm - cell.width_mm, middle - cell.baseline_mm
+        worst = max(worst, *(abs(float(end)) for end in ends))
+    return worst
+
+
+def masks_on_flat(drawn: DrawnPage, reading: PageReading) -> tuple[float, float]:
+    """Share of the traces' pixels that is kept, and of the print's that is not masked."""
+    height, width = reading.kept.shape
+    y, x = np.mgrid[0:height, 0:width]
+    places = reading.to_picture(np.stack([x.ravel(), y.ravel()], axis=1).astype(float)).astype(np.float32)
+    at = places.reshape(height, width, 2)
+
+    def flat(name: str) -> np.ndarray:
+        ink = drawn.mask(name, least=0.5).astype(np.float32)
+        return cv2.remap(ink, at[..., 0], at[..., 1], cv2.INTER_LINEAR) > 0.5
+
+    traces, text = flat("traces"), flat("text")
+    text &= ~(cv2.dilate(traces.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    return float(reading.kept[traces].mean()), float(reading.kept[text].mean())
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        PageStyle(layout="3x4", order="cabrera", row_mm=34),
+        PageStyle(layout="3x4+1", rhythm="V1", separators=True),
+        PageStyle(layout="3x4+3", pulse="right", row_mm=24, grid="blue"),
+        PageStyle(layout="6x2", timing="simultaneous", row_mm=22),
+        PageStyle(layout="6x2+1", order="cabrera", row_mm=22, header=TEXT),
+        PageStyle(layout="12x1", row_mm=16, pulse="none"),
+        PageStyle(layout="6x1-limb", row_mm=25, grid="green"),
+        PageStyle(layout="6x1-chest", row_mm=28, interpretation=TEXT),
+    ],
+    ids=lambda style: f"{style.layout} {style.order}",
+)
+def test_layout_and_boxes(heart: Recording, style: PageStyle) -> None:
+    drawn = draw_page(heart, style)
+    reading = understand(drawn.pixels)
+    assert (reading.report.layout, reading.report.order) == (style.layout, style.order)
+    assert reading.report.certainty > 0.5
+    assert boxes_off_mm(drawn, reading) < 2.0
+
+
+@pytest.mark.parametrize(
+    ("speed", "gain", "chest"), [(50.0, 10.0, None), (25.0, 5.0, None), (25.0, 20.0, None), (25.0, 10.0, 5.0)]
+)
+def test_speed_and_gain_are_found_and_taken_out(
+    heart: Recording, speed: float, gain: float, chest: float | None
+) -> None:
+    style = PageStyle(speed=speed, gain=gain, chest_gain=chest, row_mm=40)
+    reading = understand(draw_page(heart, style).pixels)
+    report = reading.report
+    assert (report.speed, report.gain, report.chest_gain) == (speed, gain, chest or gain)
+    kinds = {finding.kind for finding in reading.findings}
+    assert ("unusual_speed" in kinds) == (speed != 25.0)
+    assert ("unusual_gain" in kinds) == (gain != 10.0 or chest is not None)
+    assert likeness(reading.page.pixels, canonical_page(heart).pixels) > 0.75
+
+
+def test_print_is_masked_and_traces_are_kept(heart: Recording) -> None:
+    drawn = draw_page(heart, PageStyle(header=TEXT, interpretation=TEXT, scale_text=True, separators=True))
+    kept, left = masks_on_flat(drawn, understand(drawn.pixels))
+    assert kept > 0.97
+    assert left < 0.005
+
+
+def test_print_regions_cover_the_header(heart: Recording) -> None:
+    drawn = draw_page(heart, PageStyle(header=TEXT))
+    reading = understand(drawn.pixels)
+    boxes = [np.array(region) for region in reading.report.masked]
+    for text in drawn.texts:
+        middle = np.array([text.x_mm + text.width_mm / 2, text.y_mm + text.height_mm / 2]) * drawn.px_per_mm
+        inside = [(box.min(axis=0) <= middle).all() and (middle <= box.max(axis=0)).all() for box in boxes]
+        assert any(inside) or text.text in {"I", "II", "III"}, text.text
+
+
+def test_without_pulse_and_print_the_gain_is_assumed(heart: Recording) -> None:
+    reading = understand(draw_page(heart, PageStyle(pulse="none", lead_names=False)).pixels)
+    assert "gain" in reading.report.assumed
+    assert "gain_assumed" in {finding.kind for finding in reading.findings}
+
+
+def test_an_empty_place_is_reported(heart: Recording) -> None:
+    drawn = draw_page(heart, PageStyle(grid="none", px_per_mm=6.0))
+    cell = next(cell for cell in drawn.cells if cell.lead == "V2")
+    left, right = round(cell.x_mm * 6 + 6), round((cell.x_mm + cell.width_mm) * 6 - 6)
+    drawn.pixels[round(cell.baseline_mm * 6 - 84) : round(cell.baseline_mm * 6 + 84), left:right] = 255
+    reading = understand(drawn.pixels)
+    assert "V2" not in {lead.lead for lead in reading.report.leads}
+    assert any(f.kind == "lead_missing" and "V2" in f.message for f in reading.findings)
+
+
+def test_rows_of_lines_without_any_sign_of_an_ecg_are_refused() -> None:
+    rng = np.random.default_rng(5)
+    page = np.full((900, 1400, 3), 255, np.uint8)
+    for base in range(120, 860, 120):
+        line = base + np.cumsum(rng.normal(0, 2.5, 1200)) * 0.3 + 8 * rng.standard_normal(1200)
+        points = np.stack([np.arange(100, 1300), line], axis=1).astype(np.int32).reshape(-1, 1, 2)
+        cv2.polylines(page, [points], False, (20, 20, 20), 2, cv2.LINE_AA)
+    with pytest.raises(NotAnEcg):
+        understand(page)
