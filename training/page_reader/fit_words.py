@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,7 @@ class WordNet(nn.Module):
         super().__init__()
         widths = (2, 24, 40, 64)
         layers: list[nn.Module] = []
-        for into, out in zip(widths, widths[1:], strict=False):
+        for into, out in pairwise(widths):
             layers += [nn.Conv2d(into, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
         self.look = nn.Sequential(*layers)
         self.say = nn.Sequential(

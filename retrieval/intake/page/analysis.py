@@ -108,6 +108,7 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     masks = separate(kinds, rows).masks
+    rows = tuple(_centred(row, mask) for row, mask in zip(rows, masks, strict=True))
     rows = _aligned(tuple(_reach(row, mask) for row, mask in zip(rows, masks, strict=True)), masks)
     naming = name_layout(_evidence(kinds, words, rows, masks))
     pulses = find_pulses(kinds.pulse, rows)
@@ -127,6 +128,13 @@ def _evidence(kinds: InkKinds, words: Words, rows: tuple[Row, ...], masks: Bools
         half = min(half_height(rows, number), mm(12.0))
         bands.append((max(0, round(row.baseline - half)), round(row.baseline + half)))
     return PageEvidence(rows, heights, boundary_evidence(masks, heights, kinds.rule, bands), words.names)
+
+
+def _centred(row: Row, mask: Bools) -> Row:
+    """The baseline at the trace's median height: on a page that drifts a level stretch may lie off it."""
+    off = row_heights(mask, row.baseline)
+    known = off[np.isfinite(off)]
+    return replace(row, baseline=row.baseline - float(np.median(known)) * FLAT_PX_PER_MM) if len(known) else row
 
 
 def _reach(row: Row, mask: Bools) -> Row:
@@ -193,6 +201,6 @@ def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, .
     if page.ruled or naming.named >= MIN_NAMES or pulses or naming.lawful > LAWFUL:
         return
     raise NotAnEcg(
-        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse and no limb leads that obey "
-        "Einthoven's law; expected a page with a 12-lead ECG"
+        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse and no limb leads that "
+        "obey Einthoven's law; expected a page with a 12-lead ECG"
     )

@@ -28,8 +28,8 @@ REGION_MM = 0.5
 class Cell:
     """One lead's stretch on the flat page, in pixels.
 
-    ``inked`` is the share of its columns that have ink, ``sure`` is less than 1 at an end of a row that begins or ends
-    elsewhere than the others do.
+    ``inked`` is the share of its columns that have ink; ``sure`` is less than 1 at an end of a row that begins or
+    ends elsewhere than the others do.
     """
 
     lead: str

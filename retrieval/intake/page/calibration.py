@@ -24,7 +24,7 @@ GAINS = ((5.0, 5.0), (10.0, 10.0), (20.0, 20.0), (5.0, 10.0), (10.0, 5.0))
 """Of limb and chest leads, mm/mV."""
 SPEED_PRIOR = (0.93, 0.065, 0.005)
 GAIN_PRIOR = (0.07, 0.86, 0.03, 0.01, 0.03)
-WORD_TRUST = 4.0
+WORD_TRUST = 7.0
 FULL_SECONDS = (10.0, 5.0, 12.0, 2.5, 6.0, 8.0)
 SURE = 0.92
 """Share that the likeliest speed or gain must have to count as found and not as assumed."""

@@ -25,6 +25,8 @@ NAME_SLACK_MM = 5.0
 ROW_SLACK_MM = 2.5
 STRAY_NAME = -1.0
 HALF_ROW = 0.65
+READ_AGAIN = 0.7
+MOST_ODDS = 2.5
 AGREED = 1.0
 NAME_TRUST = 3.0
 """At most so much (as a logarithm) does one name say for or against a lead."""
@@ -100,7 +102,7 @@ def _match_at(
     page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
 ) -> NameMatch:
     found = _placed(page, columns, places, template, offset)
-    odds, silent, agreed = 0.0, 0, 0
+    odds, agreed = 0.0, 0
     strips = [np.zeros(len(LEADS)) for _ in places[template.grid :]]
     used = {id(name) for name, _ in found.values()}
     odds += STRAY_NAME * sum(name.certainty for name in page.names if id(name) not in used and name.certainty > 0.5)
@@ -108,15 +110,21 @@ def _match_at(
         for column, slot in enumerate(slots):
             name, weight = found.get((row, column), (None, 0.0))
             if name is None:
-                silent += 1
-            elif slot.lead:
+                continue
+            if slot.lead:
                 odds += weight * name_odds(name, slot)
                 agreed += name_odds(name, slot) > AGREED
             elif row >= template.grid:
                 strips[row - template.grid] += [weight * name_odds(name, Slot(lead)) for lead in LEADS]
-    # Where most names can be read, one that is missing says more than on a page that hardly shows any.
-    unread = silent * log(max(1.0 - len(found) / (len(found) + silent + 0.5), 0.03))
-    return NameMatch(odds + unread, tuple(strips), agreed)
+    return NameMatch(odds + _unread(found, template), tuple(strips), agreed)
+
+
+def _unread(found: dict[tuple[int, int], tuple[Name, float]], template: Template) -> float:
+    """What slots without a name speak against an arrangement: the more, the better the names of a column are read."""
+    grid = [(row, column) for row in range(template.grid) for column in range(template.columns)]
+    read = [sum((row, column) in found for row in range(template.grid)) for column in range(template.columns)]
+    silent = sum(place not in found for place in grid)
+    return silent * log(1.0 - READ_AGAIN * max(read) / template.grid)
 
 
 def _placed(
@@ -170,12 +178,19 @@ def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], templa
         # Threes of limb leads follow each other down the first column, or stand at the heads of the first two.
         column, first = (0, 3 * number) if down > 1 else (number, 0)
         rows = list(grid[first : first + 3])
-        if len(rows) < 3:
-            continue
-        left, right = (round(edge) for edge in columns.edges[column : column + 2])
-        window = slice(left + mm(1.5), right - mm(1.5))
-        odds += _agreement(broken(LAWS[law], [page.heights[row, window] for row in rows]), 0.10, 0.75)
+        agree = 0.0
+        for left, right in _windows(columns, column) if len(rows) == 3 else ():
+            window = slice(left + mm(1.5), right - mm(1.5))
+            agree += _agreement(broken(LAWS[law], [page.heights[row, window] for row in rows]), 0.10, 0.75)
+        odds += max(agree, -MOST_ODDS)  # dirt breaks a law in both halves of a row
     return odds
+
+
+def _windows(columns: Columns, column: int) -> list[tuple[int, int]]:
+    """Where a law is looked at: a column, or both halves of a row that shows one lead to its end."""
+    left, right = (round(edge) for edge in columns.edges[column : column + 2])
+    middle = (left + right) // 2
+    return [(left, middle), (middle, right)] if len(columns.edges) == 2 else [(left, right)]
 
 
 def strip_odds(
@@ -203,4 +218,4 @@ def _agreement(apart: float, usual: float, else_: float) -> float:
         return 0.0
     agree = 0.9 * exp(-apart / usual) / usual + 0.1
     differ = exp(-(((apart - else_) / 0.35) ** 2) / 2) / 0.88 + 0.15
-    return float(np.clip(log(agree / differ), -2.5, 2.5))
+    return float(np.clip(log(agree / differ), -MOST_ODDS, MOST_ODDS))

@@ -127,12 +127,14 @@ def lattice_shape(size_mm: tuple[float, float]) -> tuple[int, int]:
     return int(np.ceil(size_mm[1] / BEND_MM)) + 1, int(np.ceil(size_mm[0] / BEND_MM)) + 1
 
 
-def sources(matrix: Matrix, shape: tuple[int, int], bend: Plane | None) -> tuple[Plane, Plane]:
+def sources(
+    matrix: Matrix, shape: tuple[int, int], bend: Plane | None, px_per_mm: float = FLAT_PX_PER_MM
+) -> tuple[Plane, Plane]:
     """For each pixel of a flat page of ``shape`` (width, height) pixels, the place in the picture it shows."""
     back = inverse(matrix)
     # A pixel's centre lies half a pixel inside it.
-    x_mm = ((np.arange(shape[0], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[None].repeat(shape[1], axis=0)
-    y_mm = ((np.arange(shape[1], dtype=np.float32) + 0.5) / FLAT_PX_PER_MM)[:, None].repeat(shape[0], axis=1)
+    x_mm = ((np.arange(shape[0], dtype=np.float32) + 0.5) / px_per_mm)[None].repeat(shape[1], axis=0)
+    y_mm = ((np.arange(shape[1], dtype=np.float32) + 0.5) / px_per_mm)[:, None].repeat(shape[0], axis=1)
     if bend is not None:
         step = np.float32(1.0 / BEND_MM)
         off = [cv2.remap(part, x_mm * step, y_mm * step, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

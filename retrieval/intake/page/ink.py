@@ -27,7 +27,7 @@ def find_ink(page: FlatPage) -> Plane:
 
 
 def ink_of(pixels: Rgb, valid: NDArray[np.bool_], *, ruled: bool) -> Plane:
-    """As ``find_ink``, of ``[height, width, 3]`` uint8 at ``FLAT_PX_PER_MM`` whose ruling lies on multiples of 5 mm."""
+    """As ``find_ink``, of uint8 RGB at ``FLAT_PX_PER_MM`` whose ruling lies on multiples of 5 mm."""
     dark = _darkness(pixels)
     if ruled:
         lines = _ruling_darkness(dark)

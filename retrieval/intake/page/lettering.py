@@ -1,4 +1,4 @@
-"""Read single words of print: lead names and printed scales, with a small network that looks at one word at a time."""
+"""Read single words of print, lead names and printed scales, with a small network that looks at one at a time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def crop_word(ink: Plane, text: Bools, box: Box) -> Plane:
 
 
 def read_words(ink: Plane, text: Bools, boxes: tuple[Box, ...]) -> Plane:
-    """Shares ``[words, classes]`` of nothing, each lead name and each printed scale, as ``marks.WORDS`` counts them."""
+    """Shares ``[words, classes]`` of nothing, each lead name and each printed scale: ``marks.WORDS`` classes."""
     if not boxes:
         from retrieval.intake.page.marks import WORDS
 

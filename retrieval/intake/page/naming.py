@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from retrieval.intake.page.columns import Columns, fit_columns
 from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, strip_odds
 from retrieval.intake.page.templates import RHYTHM, Slot, Template, templates
 
-MISSING_ROW, EXTRA_ROW = -4.0, -3.5
-"""Logarithms of the odds that a row of an arrangement is not on the page, and that a row is none of it."""
+EXTRA_ROW = -3.5
+"""Logarithm of the odds that a row of the page is none of the arrangement."""
+MOST_EXTRA, MOST_TRIED = 2, 6
+LEAST_ODDS = -4.0
+"""An arrangement with less is hardly likelier than a page of which nothing was understood."""
 SURE = 0.9
 """Weight of the logarithms: signs on one page are not independent of each other."""
 
@@ -70,30 +74,45 @@ def name_layout(page: PageEvidence) -> Naming:
     others = [c for c in found[1:] if c.slots != best.slots]
     rivals = np.array([c.odds for c in others])
     share = 1.0 / (1.0 + float(np.exp(SURE * (rivals - best.odds)).sum())) if len(rivals) else 1.0
+    plausible = 1.0 / (1.0 + float(np.exp(LEAST_ODDS - best.odds)))
     columns = {len(row): fits.of(len(row), best.template, best.places) for row in best.slots if row}
     missing = len(best.template.rows) - len(best.places)
     rival = others[0].template.name if others else ""
     return Naming(
-        best.template.name, best.template.order, best.slots, columns, share, missing, rival, best.named, best.lawful, best.odds)
+        best.template.name,
+        best.template.order,
+        best.slots,
+        columns,
+        share * best.sure * plausible,
+        missing,
+        rival,
+        best.named,
+        best.lawful,
+        best.odds,
+    )
 
 
 def _alignments(page: PageEvidence) -> Iterator[tuple[Template, tuple[int, ...]]]:
     """Arrangements, and for each of their rows in turn the row of the page that shows it.
 
-    Rows of the page may be left out at the top or the bottom, or one within; of an arrangement rows may be missing
-    at the top or the bottom.
+    Up to two rows of the page may be none of the arrangement: an edge, an underline. Those are left out whose absence
+    leaves the others at even distances.
     """
     number = len(page.rows)
     for template in templates():
         most = len(template.rows)
         if most == number:
             yield template, tuple(range(number))
-        if 1 <= number - most <= 2:
-            for first in range(number - most + 1):
-                yield template, tuple(range(first, first + most))
-            if number - most == 1:
-                for out in range(1, number - 1):
-                    yield template, tuple(row for row in range(number) if row != out)
+        if 1 <= number - most <= MOST_EXTRA:
+            bases = np.array([row.baseline for row in page.rows])
+            kept = sorted(combinations(range(number), most), key=lambda places: _uneven(bases[list(places)]))
+            yield from ((template, places) for places in kept[:MOST_TRIED])
+
+
+def _uneven(bases: NDArray[np.float64]) -> float:
+    """How much the distances of rows differ from each other."""
+    apart = np.diff(bases)
+    return float(apart.std() / apart.mean()) if len(apart) > 1 else 0.0
 
 
 class _Fits:

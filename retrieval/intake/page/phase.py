@@ -30,16 +30,18 @@ FINE = 8
 """Pixels a pitch is left with before it is blurred: a box over an eighth of a pitch adds 2 % to the blur's variance
 and lets nothing fold back, while a blur by half a pitch costs as much as the pitch is long."""
 MAX_FREQUENCY = 0.46
-MAX_BEND_MM = 4.5
+MAX_BEND_MM = 9.0
 SURE_TRUST = 0.42
 BEND_CELLS = 4.5
+BEYOND_MM = 6.0
+"""Millimetres by which the bend may go on growing where lines were not followed."""
 
 
 @dataclass(frozen=True)
 class PaperMap:
-    """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper; ``misfit_mm`` is the rms of what it leaves,
-    ``noise_mm`` of what the bend leaves as well.
+    """``matrix`` ``[3, 3]`` takes working pixels to millimetres of paper.
 
+    ``misfit_mm`` is the rms of what it leaves, ``noise_mm`` of what the bend leaves as well.
     ``covered`` is the share of the picture on which lines were followed. ``bend`` float32 ``[2, h, w]`` holds, on a
     coarse lattice over the picture, the millimetres by which curled paper departs from the plane, ``(x, y)``;
     ``ruled`` uint8 ``[h, w]`` is 255 where lines were followed; ``size`` is the picture's width and height.
@@ -63,7 +65,7 @@ class _Phases:
     trust: Matrix
 
 
-def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.05) -> PaperMap | None:
+def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.3) -> PaperMap | None:
     """Fit the map from pixels to millimetres, or ``None`` where the lines cannot be followed.
 
     ``slack_mm`` is the spread that is put down to curl: parts that lie within some four times that are fitted too.
@@ -73,7 +75,7 @@ def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.05) -> PaperM
         found = _map_by(evidence, ruling, harmonic, slack_mm)
         if found is not None and (best is None or _worth(found) > _worth(best)):
             best = found
-        if best is not None and best.covered > 0.7 and best.misfit_mm < 0.25:
+        if best is not None and best.covered > 0.7 and best.noise_mm < 0.12:
             break
     return best
 
@@ -85,7 +87,7 @@ def _harmonics(ruling: Ruling) -> tuple[int, ...]:
 
 
 def _worth(found: PaperMap) -> float:
-    return found.covered / (0.2 + found.misfit_mm)
+    return found.covered / (0.2 + found.noise_mm)
 
 
 def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float) -> PaperMap | None:
@@ -113,7 +115,7 @@ def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float) -> 
 def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
     """Phases of a family of lines, unwrapped from the clearest point outward; counted in bold lines."""
     fast = carrier * harmonic
-    wave, trust, step = _demodulate(evidence, fast)
+    wave, trust, step = demodulate(evidence, fast)
     residual = _unwrap(wave, trust)
     rows, columns = np.nonzero(~np.isnan(residual))
     x, y = (columns + 0.5) * step[0] - 0.5, (rows + 0.5) * step[1] - 0.5
@@ -123,7 +125,7 @@ def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
     )
 
 
-def _demodulate(evidence: Plane, carrier: Matrix) -> tuple[Wave, Plane, tuple[float, float]]:
+def demodulate(evidence: Plane, carrier: Matrix) -> tuple[Wave, Plane, tuple[float, float]]:
     """Multiply by the carrier and smooth over ``REACH`` pitches; one point is kept per ``SPACING`` pitches."""
     height, width = evidence.shape
     pitch = 1.0 / float(np.hypot(*carrier))
@@ -226,7 +228,8 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix
     y = np.clip((family.points[:, 1] * rows / height).astype(int), 0, rows - 1)
     rest = left * RULE_MM
     trust = family.trust * (np.abs(rest) < MAX_BEND_MM)
-    bend = np.zeros((rows, columns), np.float32)
+    bend = _trend(x, y, rest, trust, (rows, columns))
+    rest = rest - bend[y, x]
     for _ in range(2):
         weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
         np.add.at(weight, (y, x), trust)
@@ -237,6 +240,23 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix
         bend += more
         rest = rest - more[y, x]
     return bend, rest
+
+
+def _trend(x: Matrix, y: Matrix, rest: Matrix, trust: Matrix, shape: tuple[int, int]) -> Plane:
+    """The cubic surface on the lattice that goes on as the bend does where no lines were followed, held in its range."""
+
+    def terms(u: Matrix, v: Matrix) -> Matrix:
+        return np.stack([u**i * v**j for i in range(4) for j in range(4 - i)], axis=-1)
+
+    system = terms(2.0 * x / shape[1] - 1, 2.0 * y / shape[0] - 1)
+    heavy = system * trust[:, None]
+    # A little ridge keeps terms that the points do not decide at zero.
+    normal = heavy.T @ system + 1e-3 * float(trust.sum()) * np.eye(system.shape[1])
+    solution = np.linalg.solve(normal, heavy.T @ rest)
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float64)
+    surface = terms(2.0 * columns / shape[1] - 1, 2.0 * rows / shape[0] - 1) @ solution
+    seen = system @ solution
+    return np.clip(surface, seen.min() - BEYOND_MM, seen.max() + BEYOND_MM).astype(np.float32)
 
 
 def _ruled(families: list[_Phases], evidence: Plane) -> Mask:

@@ -1,4 +1,4 @@
-"""From a picture to the canonical page: straighten, tell trace from print, name the leads, or refuse with a reason."""
+"""From a picture to the canonical page: straighten, part traces from print, name the leads, or refuse."""
 
 from __future__ import annotations
 

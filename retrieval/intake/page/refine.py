@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from retrieval.intake.page.flat import BEND_MM, inverse, lattice_shape, project
+from retrieval.intake.page.flat import BEND_MM, bend_at, inverse, lattice_shape, project, sources
 from retrieval.intake.page.phase import RULE_MM, Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.spectrum import Plane, Ruling
 
@@ -15,6 +15,7 @@ WORTH_BENDING_MM = 0.06
 """Rms of the bend below which the page is called flat: less than the width of a line."""
 SLACK_MM = 0.75
 """Spread of curl that still counts as one page."""
+LOOKS = 3
 COARSE_PX_PER_MM = 5.0
 """Scale of the second look; lines 1 mm apart keep five pixels."""
 
@@ -23,8 +24,8 @@ COARSE_PX_PER_MM = 5.0
 class Refined:
     """``matrix`` ``[3, 3]`` from pixels of the view to flat mm; ``size_mm`` of the flat page; ``bend`` as FlatPage's.
 
-    ``misfit_mm`` is the rms of what the plane left, ``noise_mm`` of what the bend left too, ``covered`` the share of the paper on which lines were followed,
-    ``ruled`` uint8 over the flat page, 255 where they were.
+    ``misfit_mm`` is the rms of what the plane left, ``noise_mm`` of what the bend left too, ``covered`` the share of
+    the paper on which lines were followed, ``ruled`` uint8 over the flat page, 255 where they were.
     """
 
     matrix: Matrix
@@ -55,8 +56,39 @@ def refine(evidence: Plane, paper: Mask, first: Matrix, limit_mm: tuple[float, f
         return None
     again, size = framed(found.matrix @ view, paper, limit_mm)
     bend = _bend(found, again @ inverse(view), size)
-    covered = found.covered / max(0.05, float((flat != 0).mean()))
-    return Refined(again, size, bend, found.misfit_mm, found.noise_mm, min(1.0, covered), found.ruled)
+    share = max(0.05, float((flat != 0).mean()))
+    refined = Refined(
+        again, size, bend, found.misfit_mm, found.noise_mm, min(1.0, found.covered / share), found.ruled
+    )
+    for _ in range(LOOKS if bend is not None else 0):
+        before, refined = refined, _bent_again(evidence, refined)
+        if refined is before or refined.noise_mm > 0.9 * before.noise_mm:
+            break
+    return refined
+
+
+def _bent_again(evidence: Plane, first: Refined) -> Refined:
+    """A third look, through the bend: what is left is small and smooth enough for no line to be mistaken."""
+    shape = round(first.size_mm[0] * COARSE_PX_PER_MM), round(first.size_mm[1] * COARSE_PX_PER_MM)
+    x, y = sources(first.matrix, shape, first.bend, COARSE_PX_PER_MM)
+    flat = cv2.remap(evidence, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.0,))
+    even = 1.0 / (RULE_MM * COARSE_PX_PER_MM)
+    found = map_paper(np.asarray(flat, np.float32), Ruling((even, 0.0), (0.0, even), 1.0, 1.0), SLACK_MM)
+    if found is None or found.noise_mm > 1.1 * first.noise_mm:
+        return first
+    rows, columns = lattice_shape(first.size_mm)
+    y_mm, x_mm = np.mgrid[0:rows, 0:columns].astype(np.float64) * BEND_MM
+    nodes = np.stack([x_mm.ravel(), y_mm.ravel()], axis=1)
+    into = found.matrix @ np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0])
+    # Whole squares by which the new coordinates are shifted are taken back: the frame stays.
+    middle = np.array([[first.size_mm[0] / 2, first.size_mm[1] / 2]])
+    shift = np.round((project(into, middle) - middle) / RULE_MM) * RULE_MM
+    plane = _bend(found, into, first.size_mm)
+    moved = nodes + shift + (bend_at(plane, nodes) if plane is not None else 0.0)
+    there = project(inverse(into), moved)
+    bend = (there + bend_at(first.bend, there) - nodes).T.reshape(2, rows, columns).astype(np.float32)
+    covered = max(first.covered, min(1.0, found.covered / max(0.05, float((flat != 0).mean()))))
+    return replace(first, bend=bend, noise_mm=found.noise_mm, covered=covered)
 
 
 def framed(matrix: Matrix, paper: Mask, limit_mm: tuple[float, float]) -> tuple[Matrix, tuple[float, float]]:

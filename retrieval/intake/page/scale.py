@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retrieval.intake.page.flat import local_scale
 from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.refine import framed
-from retrieval.intake.page.spectrum import Plane, plausible
+from retrieval.intake.page.spectrum import Plane
 
 PX_PER_MM = 5.0
 SIDE_MM = 320.0
@@ -28,6 +28,9 @@ LEAST_SNR = 6.0
 """Geometric mean of the power of a comb's first teeth over their surroundings, below which it is chance."""
 PRIORS = {5.0: 1.0, 1.0: 0.8, 10.0: 0.1, 2.5: 0.15, 2.0: 0.1}
 """How common it is that the widest spacing of a page's lines is so many millimetres."""
+SIZES_MM = (60.0, 90.0, 120.0, 180.0, 430.0, 560.0, 700.0)
+USUAL = (0.003, 0.04, 0.16, 1.0, 1.0, 0.3, 0.01)
+"""How usual it is that a picture of a 12-lead page shows so many millimetres along its longer side."""
 ASPECTS = {1.0: 1.0, 2.0: 0.3, 0.5: 0.3}
 """Pixels of a picture may be twice as high as wide: telefax."""
 
@@ -68,7 +71,7 @@ def settle(evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool) -> S
     scale, _ = local_scale(matrix, width / 2, height / 2)
     across, along = _comb(flat, scale[0] / 2), _comb(flat.T, scale[1] / 2)
     if followed:
-        across, along = across or _AS_IT_STANDS, along or _AS_IT_STANDS
+        across, along = (comb if comb and comb.snr > LEAST_SNR else _AS_IT_STANDS for comb in (across, along))
     if across is None or along is None or min(across.snr, along.snr) < LEAST_SNR:
         return None
     factors = _factors(across, along, size, scale[0] / scale[1])
@@ -175,7 +178,11 @@ def _factors(across: Comb, along: Comb, size: tuple[float, float], aspect: float
                 1.0 if other == 5.0 or not along.fivefold else 0.1
             )
             longest = max(size[0] * x, size[1] * y)
-            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * plausible(longest) ** 2
+            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * _usual_size(longest)
             if worth > best[0]:
                 best = worth, x, y
     return best
+
+
+def _usual_size(longest_mm: float) -> float:
+    return float(np.exp(np.interp(np.log(longest_mm), np.log(SIZES_MM), np.log(USUAL))))

@@ -62,8 +62,10 @@ def line_evidence(rgb: Rgb, *, without_ink: bool = False) -> Plane:
     is dark in all channels and much darker than the rest, as traces and print are: 0 there. Where lines are as dark
     as traces they go with them.
     """
-    channels = cv2.split(rgb)
-    darkest = np.minimum(np.minimum(channels[0], channels[1]), channels[2]).astype(np.float32)
+    # Coloured light must not decide which channel is the darkest: each is measured against the paper's own.
+    channels = [channel * np.float32(200.0 / max(20.0, float(np.quantile(channel[::5, ::5], 0.7)))) for channel in
+                cv2.split(rgb)]  # fmt: skip
+    darkest = np.minimum(np.minimum(channels[0], channels[1]), channels[2])
     paper = np.ones_like(darkest)
     if without_ink:
         paper = 1.0 - dark_ink(rgb).astype(np.float32)

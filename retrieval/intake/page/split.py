@@ -47,8 +47,8 @@ def _part(parts: Strokes, part: Component, owned: list[int], rows: tuple[Row, ..
 
 def _crossings(ink: Bools, cut: int) -> list[tuple[int, int]]:
     """Columns, first and past the last, of each stroke that crosses the height of a cut."""
-    near = ink[max(0, cut - 1) : cut + 1].any(axis=0)
-    near = cv2.morphologyEx(near.astype(np.uint8)[None], cv2.MORPH_CLOSE, np.ones((1, mm(2.5)), np.uint8))
+    line = np.asarray(ink[max(0, cut - 1) : cut + 1].any(axis=0), np.uint8).reshape(1, -1)
+    near = cv2.morphologyEx(line, cv2.MORPH_CLOSE, np.ones((1, mm(2.5)), np.uint8))
     step = np.diff(np.asarray(near, np.int8).ravel(), prepend=0, append=0)
     return list(zip(np.flatnonzero(step == 1).tolist(), np.flatnonzero(step == -1).tolist(), strict=True))
 
@@ -97,7 +97,7 @@ def _spread(band: Bools) -> float:
 
 
 def _line(mask: Bools, columns: tuple[int, int], base: int) -> Bools:
-    """Where a row's own line runs below a foreign wave: straight from where it enters the window to where it leaves."""
+    """Where a row's own line runs under a foreign wave: straight from where it enters the window to its other side."""
     left, right = columns
     heights = []
     for start in (max(0, left - mm(0.7)), min(mask.shape[1] - 1, right)):

@@ -21,6 +21,7 @@ from retrieval.intake.page.flat import (
     sources,
 )
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
+from retrieval.intake.page.reach import with_ruled
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import settle
 from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence
@@ -29,23 +30,39 @@ from retrieval.intake.page.view import View, stretched
 
 __all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten_view"]
 
+SURELY = 0.6
+SAME_SCALE = 0.03
+"""Readings whose scales differ by less than 3 % are one reading."""
 MIN_COVER, WELL_COVERED = 0.25, 0.6
-GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.3
+GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.12
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 
 
 def straighten_view(view: View) -> FlatPage | None:
     """Straighten what a view shows by its ruling, or ``None``."""
+    best = _read_stretched(view)
+    if best is None:
+        return None
+    seen, found = best
+    if not seen.paper.all():
+        wider = with_ruled(seen, found.refined.matrix)
+        again = None if wider is None else _best_reading(wider)
+        if wider is not None and again is not None:
+            seen, found = wider, again
+    page = found.refined
+    return flatten(seen, page.matrix, page.size_mm, trust_of(found.signs), ruled=True, bend=page.bend)
+
+
+def _read_stretched(view: View) -> tuple[View, _Found] | None:
     best: tuple[View, _Found] | None = None
     for seen in stretched(view):
         found = _best_reading(seen)
         if found is not None and (best is None or found.worth > best[1].worth):
             best = seen, found
-    if best is None:
-        return None
-    page = best[1].refined
-    return flatten(best[0], page.matrix, page.size_mm, trust_of(best[1].signs), ruled=True, bend=page.bend)
+        if best is not None and best[1].good and best[1].signs.likely > SURELY:
+            break
+    return best
 
 
 def _best_reading(view: View) -> _Found | None:
@@ -85,6 +102,8 @@ def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
     """Every reading of the ruling that can be followed, the likeliest first."""
     evidence = line_evidence(view.pixels, without_ink=without_ink)
     evidence[_near_rim(view.paper)] = 0
+    middle = evidence.shape[1] / 2, evidence.shape[0] / 2
+    tried: list[tuple[float, float]] = []
     for ruling in find_rulings(evidence):
         first = map_paper(evidence, ruling)
         if first is None or not believable(first, view.paper):
@@ -92,6 +111,10 @@ def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
         settled = settle(evidence, view.paper, first.matrix, followed=first.covered > WELL_COVERED)
         if settled is None or not upright(settled.matrix, view.paper):
             continue
+        scale, _ = local_scale(settled.matrix, *middle)
+        if any(abs(np.log(scale[0] / x)) + abs(np.log(scale[1] / y)) < SAME_SCALE for x, y in tried):
+            continue
+        tried.append(scale)
         refined = refine(evidence, view.paper, settled.matrix, MAX_FLAT_MM)
         if refined is not None and refined.covered > MIN_COVER:
             seen = first.covered, first.misfit_mm, refined.covered, refined.noise_mm

@@ -1,0 +1,53 @@
+"""How far the ruling reaches: a shadow or a crease that was taken for the sheet's edge is undone by the lines beyond."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from retrieval.intake.page.flat import inverse
+from retrieval.intake.page.phase import RULE_MM, SURE_TRUST, Mask, Matrix, demodulate
+from retrieval.intake.page.refine import COARSE_PX_PER_MM, framed
+from retrieval.intake.page.spectrum import line_evidence
+from retrieval.intake.page.view import View
+
+WORTH_SHARE = 0.03
+"""Share of the paper from which ruled ground beyond its edge makes that edge a false one."""
+CLOSED_MM = 14.0
+LIMIT_MM = (580.0, 580.0)
+
+
+def with_ruled(view: View, matrix: Matrix) -> View | None:
+    """The view with ruled ground beyond the sheet's supposed edge taken into its paper; ``None`` where there is none.
+
+    ``matrix`` takes pixels of the view to flat millimetres.
+    """
+    ruled = _ruled(view, matrix)
+    whole = np.maximum(ruled, view.paper)
+    if float((whole > view.paper).sum()) < WORTH_SHARE * float((view.paper > 0).sum()):
+        return None
+    return replace(view, paper=whole, corners=None)
+
+
+def _ruled(view: View, matrix: Matrix) -> Mask:
+    """Where in a view both families of lines are seen, uint8 like its paper."""
+    evidence = line_evidence(view.pixels, without_ink=True)
+    moved, size = framed(matrix, np.full_like(view.paper, 255), LIMIT_MM)
+    into = np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0]) @ moved
+    shape = round(size[0] * COARSE_PX_PER_MM), round(size[1] * COARSE_PX_PER_MM)
+    flat = np.asarray(cv2.warpPerspective(evidence, into, shape, flags=cv2.INTER_LINEAR), np.float32)
+    seen = np.zeros((int(size[1]), int(size[0])), np.uint8)
+    for harmonic in (5, 1):
+        even = harmonic / (RULE_MM * COARSE_PX_PER_MM)
+        trusts = [demodulate(flat, np.array(carrier))[1] for carrier in ((even, 0.0), (0.0, even))]
+        both = np.minimum(trusts[0], trusts[1]) > SURE_TRUST
+        seen |= np.asarray(cv2.resize(both.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST))
+    wide = round(CLOSED_MM)
+    seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
+    # Chance agrees with the lines here and there on a table, never over a few centimetres.
+    seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
+    back = inverse(moved) @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    shown = cv2.warpPerspective(seen * np.uint8(255), back, view.paper.shape[::-1], flags=cv2.INTER_LINEAR)
+    return np.where(shown > 127, 255, 0).astype(np.uint8)
