@@ -97,7 +97,7 @@ def _spread(band: Bools) -> float:
 
 
 def _line(mask: Bools, columns: tuple[int, int], base: int) -> Bools:
-    """Where a row's own line runs under a foreign wave: straight from where it enters the window to its other side."""
+    """Where a row's own line runs under a foreign wave: from where it enters the window to where it leaves."""
     left, right = columns
     heights = []
     for start in (max(0, left - mm(0.7)), min(mask.shape[1] - 1, right)):
