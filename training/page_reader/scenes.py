@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -28,16 +28,20 @@ class Scene:
     planes: dict[int, Plane]
     names: Plane
     fonts: tuple[str, ...]
-    pen: float = 1.0
-    boxes: list[tuple[int, int, int, int]] = field(default_factory=list)
+    pen: float
+    crowded: bool = False
 
 
-def draw_scene(rng: np.random.Generator, bank: Bank, fonts: tuple[str, ...]) -> Scene:
-    """Rows of traces with names, separators, pulses and print around and over them."""
+def draw_scene(rng: np.random.Generator, bank: Bank, fonts: tuple[str, ...], *, crowded: bool = False) -> Scene:
+    """Rows of traces with names, separators, pulses and print around and over them.
+
+    Crowded scenes have taller waves, lead names all over and things that lie about; the reader of words learns on
+    them. The page's network read the beginnings of rows worse when it did.
+    """
     scale = float(np.exp(rng.uniform(np.log(3.0), np.log(9.0))))
     shape = round(SIZE_MM[1] * scale), round(SIZE_MM[0] * scale)
     planes = {kind: np.zeros(shape, np.uint8) for kind in (TRACE, TEXT, RULE, PULSE)}
-    scene = Scene(scale, planes, np.zeros(shape, np.uint8), fonts, pen=float(rng.uniform(0.15, 0.55)))
+    scene = Scene(scale, planes, np.zeros(shape, np.uint8), fonts, float(rng.uniform(0.15, 0.55)), crowded)
     if rng.random() < 0.06:
         _page_of_text(scene, rng)
         return scene
@@ -78,7 +82,7 @@ def _row(
         count = max(3, round((right - left - gap) / speed * RATE))
         wave = np.take(signal, np.arange(begin, begin + count), mode="wrap")
         wander = rng.normal(0, 0.05) + rng.uniform(0, 0.12) * np.sin(np.arange(count) / RATE * rng.uniform(0.5, 3))
-        if rng.random() < 0.12:
+        if scene.crowded and rng.random() < 0.12:
             wave = wave * float(rng.uniform(1.5, 3.0))  # waves that run through the rows above
         wave = wave + wander + rng.normal(0, rng.choice([0.0, 0.01, 0.04]), count)
         line = np.stack([left + np.arange(count) / RATE * speed, base - gain * wave], axis=1)
@@ -146,13 +150,13 @@ def _print(scene: Scene, rng: np.random.Generator) -> None:
         y = rng.uniform(0, 14) if edge < 0.4 else rng.uniform(SIZE_MM[1] - 14, SIZE_MM[1]) if edge < 0.7 else None
         y = float(rng.uniform(0, SIZE_MM[1])) if y is None else float(y)
         _write_line(scene, other_text(rng), float(rng.uniform(-15, SIZE_MM[0] - 10)), y, font)
-    for _ in range(int(rng.integers(0, 12))):
+    for _ in range(int(rng.integers(0, 12)) if scene.crowded else 0):
         text, kind = lead_name(rng)
         font = _font(scene, rng, float(rng.uniform(2.0, 4.6)))
         _write(scene, text, float(rng.uniform(0, SIZE_MM[0] - 5)), float(rng.uniform(3, SIZE_MM[1] - 3)), font, kind)
     if rng.random() < 0.12:
         _handwriting(scene, rng)
-    if rng.random() < 0.15:
+    if scene.crowded and rng.random() < 0.15:
         _things(scene, rng)
     if rng.random() < 0.15:
         y, slope = float(rng.uniform(0, SIZE_MM[1])), float(rng.normal(0, 0.5))

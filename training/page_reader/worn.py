@@ -42,7 +42,9 @@ def worn_ink(scene: Scene, rng: np.random.Generator) -> Plane:
     picture = _light(np.asarray(picture, np.float32), rng)
     picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.2, 0.16 * scene.scale + 0.2)))
     grain = rng.standard_normal(picture.shape[:2], np.float32) * np.float32(rng.choice([0.5, 2, 5]))
-    picture = _stained(np.asarray(picture, np.float32) + grain[:, :, None], scene, rng)
+    picture = np.asarray(picture, np.float32) + grain[:, :, None]
+    if scene.crowded:
+        picture = _stained(picture, scene, rng)
     worn = _jpeg(np.asarray(picture, np.float32), rng)
     size = round(SIZE_MM[0] * FLAT_PX_PER_MM), round(SIZE_MM[1] * FLAT_PX_PER_MM)
     # The reader warps a picture to its flat scale with linear interpolation; so is this one.

@@ -26,7 +26,9 @@ ROW_SLACK_MM = 2.5
 STRAY_NAME = -1.0
 HALF_ROW = 0.65
 READ_AGAIN = 0.7
-MOST_ODDS = 2.5
+STRIP_NAME = 2.0
+"""Weight of the name beside a long strip: nothing else tells which lead it shows."""
+MOST_ODDS, STRIP_ODDS = 2.5, 5.0
 AGREED = 1.0
 NAME_TRUST = 3.0
 """At most so much (as a logarithm) does one name say for or against a lead."""
@@ -115,7 +117,7 @@ def _match_at(
                 odds += weight * name_odds(name, slot)
                 agreed += name_odds(name, slot) > AGREED
             elif row >= template.grid:
-                strips[row - template.grid] += [weight * name_odds(name, Slot(lead)) for lead in LEADS]
+                strips[row - template.grid] += [STRIP_NAME * weight * name_odds(name, Slot(lead)) for lead in LEADS]
     return NameMatch(odds + _unread(found, template), tuple(strips), agreed)
 
 
@@ -208,14 +210,14 @@ def strip_odds(
             same = [page.heights[place, at + mm(1.5) : at + right - left - mm(1.5)] for at in {left, start}]
             apart = [unlike(here, strip) for strip in same if strip.shape == here.shape]
             apart = [value for value in apart if np.isfinite(value)]
-            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.08, 0.7) if apart else 0.0
+            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.05, 0.7, STRIP_ODDS) if apart else 0.0
     return odds
 
 
-def _agreement(apart: float, usual: float, else_: float) -> float:
-    """Log odds of a misfit between what agrees (about ``usual``) and what does not (about ``else_``)."""
+def _agreement(apart: float, usual: float, else_: float, most: float = MOST_ODDS) -> float:
+    """Log odds, within bounds, of a misfit between what agrees (about ``usual``) and what does not (``else_``)."""
     if not np.isfinite(apart):
         return 0.0
     agree = 0.9 * exp(-apart / usual) / usual + 0.1
     differ = exp(-(((apart - else_) / 0.35) ** 2) / 2) / 0.88 + 0.15
-    return float(np.clip(log(agree / differ), -MOST_ODDS, MOST_ODDS))
+    return float(np.clip(log(agree / differ), -MOST_ODDS, most))

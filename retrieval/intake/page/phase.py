@@ -243,7 +243,7 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix
 
 
 def _trend(x: Matrix, y: Matrix, rest: Matrix, trust: Matrix, shape: tuple[int, int]) -> Plane:
-    """The cubic surface on the lattice that goes on as the bend does where no lines were followed, held in its range."""
+    """The cubic surface that goes on as the bend does where no lines were followed, held in its range."""
 
     def terms(u: Matrix, v: Matrix) -> Matrix:
         return np.stack([u**i * v**j for i in range(4) for j in range(4 - i)], axis=-1)

@@ -1,4 +1,4 @@
-"""How far the ruling reaches: a shadow or a crease that was taken for the sheet's edge is undone by the lines beyond."""
+"""How far the ruling reaches: a shadow taken for the sheet's edge is undone by the lines beyond it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from retrieval.intake.page.refine import COARSE_PX_PER_MM, framed
 from retrieval.intake.page.spectrum import line_evidence
 from retrieval.intake.page.view import View
 
-WORTH_SHARE = 0.03
+WORTH_SHARE = 0.05
 """Share of the paper from which ruled ground beyond its edge makes that edge a false one."""
 CLOSED_MM = 14.0
+SPILL_MM = 12
 LIMIT_MM = (580.0, 580.0)
 
 
@@ -43,11 +44,15 @@ def _ruled(view: View, matrix: Matrix) -> Mask:
         even = harmonic / (RULE_MM * COARSE_PX_PER_MM)
         trusts = [demodulate(flat, np.array(carrier))[1] for carrier in ((even, 0.0), (0.0, even))]
         both = np.minimum(trusts[0], trusts[1]) > SURE_TRUST
-        seen |= np.asarray(cv2.resize(both.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST))
+        fine = cv2.resize(both.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        seen = np.asarray(np.maximum(seen, fine), np.uint8)
     wide = round(CLOSED_MM)
-    seen = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
+    near = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
     # Chance agrees with the lines here and there on a table, never over a few centimetres.
-    seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
+    near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
+    # The smoothing carries lines beyond the paper's edge: that much is taken back, but at the picture's own border.
+    spill = np.ones((2 * SPILL_MM + 1, 2 * SPILL_MM + 1), np.uint8)
+    near = cv2.erode(near, spill, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
     back = inverse(moved) @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    shown = cv2.warpPerspective(seen * np.uint8(255), back, view.paper.shape[::-1], flags=cv2.INTER_LINEAR)
+    shown = cv2.warpPerspective(near * np.uint8(255), back, view.paper.shape[::-1], flags=cv2.INTER_LINEAR)
     return np.where(shown > 127, 255, 0).astype(np.uint8)

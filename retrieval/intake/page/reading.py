@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retrieval.ecg.page import CanonicalPage
 from retrieval.errors import NotAnEcg
 from retrieval.intake.findings import page_findings
+from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page.analysis import Analysis, analyse
 from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.flat import FlatPage
@@ -82,14 +83,31 @@ def understand(rgb: Rgb) -> PageReading:
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
     else:
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
+    beats = common_beats(canonical)
+    report = _doubted(report, beats)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical), canonical)
+    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, beats), canonical)
 
 
-def _findings(found: Analysis, report: IntakeReport, canonical: CanonicalPage) -> tuple[Finding, ...]:
+def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
+    """The report, less certain where the traces may not be one heart's; refused where they cannot be."""
+    if beats.strange and report.layout != "unknown":
+        raise NotAnEcg(
+            f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; the leads of one heart "
+            "reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"
+        )
+    return replace(report, certainty=min(report.certainty, 0.45)) if beats.doubtful else report
+
+
+def _findings(
+    found: Analysis, report: IntakeReport, canonical: CanonicalPage, beats: CommonBeats
+) -> tuple[Finding, ...]:
     """What the page's layout and scale give cause to say, then what its traces do."""
     notes = page_notes(found, report)
+    if beats.doubtful:
+        message = "no beat was found that the leads have in common; is this a 12-lead ECG of one person?"
+        notes = (*notes, Finding("no_common_beat", message, 0.5))
     known = {note.kind for note in notes}
     # A lead whose place is empty has been named already.
     return (*notes, *(note for note in page_findings(canonical, report) if note.kind not in known))

@@ -11,11 +11,13 @@ from retrieval.intake.page.flat import BEND_MM, bend_at, inverse, lattice_shape,
 from retrieval.intake.page.phase import RULE_MM, Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.spectrum import Plane, Ruling
 
-WORTH_BENDING_MM = 0.06
+WORTH_BENDING_MM = 0.1
 """Rms of the bend below which the page is called flat: less than the width of a line."""
 SLACK_MM = 0.75
 """Spread of curl that still counts as one page."""
 LOOKS = 3
+CLEAR_NOISE_MM = 0.04
+"""What a clear ruling leaves over: there is nothing to gain by more than one look."""
 COARSE_PX_PER_MM = 5.0
 """Scale of the second look; lines 1 mm apart keep five pixels."""
 
@@ -60,7 +62,7 @@ def refine(evidence: Plane, paper: Mask, first: Matrix, limit_mm: tuple[float, f
     refined = Refined(
         again, size, bend, found.misfit_mm, found.noise_mm, min(1.0, found.covered / share), found.ruled
     )
-    for _ in range(LOOKS if bend is not None else 0):
+    for _ in range(LOOKS if bend is not None and found.noise_mm > CLEAR_NOISE_MM else 0):
         before, refined = refined, _bent_again(evidence, refined)
         if refined is before or refined.noise_mm > 0.9 * before.noise_mm:
             break
@@ -107,7 +109,8 @@ def _bend(found: PaperMap, into: Matrix, size: tuple[float, float]) -> Plane | N
 
     The lines say that the point ``p`` of the plane is the point ``p + b(p)`` of the paper; wanted is the way back.
     """
-    if float(np.sqrt((found.bend**2).mean())) < WORTH_BENDING_MM:
+    # A bend that leaves as much as it found was made of noise.
+    if float(np.sqrt((found.bend**2).mean())) < WORTH_BENDING_MM or found.noise_mm > 0.8 * found.misfit_mm:
         return None
     rows, columns = lattice_shape(size)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float64) * BEND_MM

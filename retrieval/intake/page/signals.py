@@ -55,10 +55,13 @@ def broken(law: tuple[float, ...], rows: list[Heights]) -> float:
 
 
 def unlike(one: Heights, other: Heights) -> float:
-    """1 - correlation of two stretches that may show the same lead at the same time."""
+    """How far two stretches are from showing the same lead at the same time: 0 if they do, 1 without likeness.
+
+    1 - the concordance of their waves (Lin, Biometrics 45 (1989) 255), to which size matters as well as shape.
+    """
     known = np.isfinite(one) & np.isfinite(other)
     if known.sum() < MIN_COLUMNS:
         return float("nan")
     a, b = smooth(one)[known], smooth(other)[known]
-    spread = float(a.std() * b.std())
-    return 1.0 - float(((a - a.mean()) * (b - b.mean())).mean()) / (spread + 1e-3)
+    a, b = a - a.mean(), b - b.mean()
+    return 1.0 - 2.0 * float((a * b).mean()) / (float(a.var() + b.var()) + 1e-3)

@@ -30,7 +30,7 @@ from retrieval.intake.page.view import View, stretched
 
 __all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten_view"]
 
-SURELY = 0.6
+SURELY = 0.33
 SAME_SCALE = 0.03
 """Readings whose scales differ by less than 3 % are one reading."""
 MIN_COVER, WELL_COVERED = 0.25, 0.6

@@ -15,7 +15,7 @@ PRIOR = {
 }  # fmt: skip
 """How often each is met, roughly; what is seen on the page soon outweighs it."""
 CABRERA = 0.08
-RHYTHM: dict[str, float] = {lead: 0.01 for lead in LEADS} | {"II": 0.7, "V1": 0.15, "V5": 0.06}
+RHYTHM: dict[str, float] = {lead: 0.02 for lead in LEADS} | {"II": 0.6, "V1": 0.15, "V5": 0.06}
 """Which lead a long strip shows."""
 
 
