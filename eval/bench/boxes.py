@@ -57,10 +57,41 @@ class Agreement:
 
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two convex quadrilaterals, from 0 to 1."""
-    a, b = np.asarray(one, np.float32), np.asarray(other, np.float32)
-    shared = float(cv2.intersectConvexConvex(a, b)[0])
-    union = abs(float(cv2.contourArea(a))) + abs(float(cv2.contourArea(b))) - shared
+    a, b = _upwards(np.asarray(one, np.float64)), _upwards(np.asarray(other, np.float64))
+    shared = _area(_clipped(a, b))
+    union = _area(a) + _area(b) - shared
     return shared / union if union > 0 else 0.0
+
+
+def _area(corners: NDArray[np.float64]) -> float:
+    """Of a polygon ``[n, 2]``, by the shoelace formula; its sign tells which way round the corners go."""
+    x, y = corners[:, 0], corners[:, 1]
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def _upwards(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    return corners if _area(corners) >= 0 else corners[::-1]
+
+
+def _clipped(subject: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What of a convex polygon lies in another (Sutherland and Hodgman, CACM 1974).
+
+    OpenCV's ``intersectConvexConvex`` says 0 for some boxes that touch along an edge.
+    """
+    for start, stop in zip(window, np.roll(window, -1, axis=0), strict=True):
+        if not len(subject):
+            break
+        way = stop - start
+        side = way[0] * (subject[:, 1] - start[1]) - way[1] * (subject[:, 0] - start[0])
+        kept: list[NDArray[np.float64]] = []
+        for i in range(len(subject)):
+            j = (i + 1) % len(subject)
+            if side[i] >= 0:
+                kept.append(subject[i])
+            if side[i] * side[j] < 0:
+                kept.append(subject[i] + (subject[j] - subject[i]) * side[i] / (side[i] - side[j]))
+        subject = np.array(kept).reshape(-1, 2)
+    return subject
 
 
 def box_right(found: Box, true: Box, px_per_mm: Sequence[float]) -> bool:

@@ -65,14 +65,15 @@ class _Phases:
     trust: Matrix
 
 
-def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.3) -> PaperMap | None:
+def map_paper(evidence: Plane, ruling: Ruling, slack_mm: float = 0.3, cells: float = BEND_CELLS) -> PaperMap | None:
     """Fit the map from pixels to millimetres, or ``None`` where the lines cannot be followed.
 
     ``slack_mm`` is the spread that is put down to curl: parts that lie within some four times that are fitted too.
+    ``cells`` is how far the bend is smoothed, in 1/96 of the picture's width.
     """
     best: PaperMap | None = None
     for harmonic in _harmonics(ruling):
-        found = _map_by(evidence, ruling, harmonic, slack_mm)
+        found = _map_by(evidence, ruling, harmonic, slack_mm, cells)
         if found is not None and (best is None or _worth(found) > _worth(best)):
             best = found
         if best is not None and best.covered > 0.7 and best.noise_mm < 0.12:
@@ -90,7 +91,7 @@ def _worth(found: PaperMap) -> float:
     return found.covered / (0.2 + found.noise_mm)
 
 
-def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float) -> PaperMap | None:
+def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float, cells: float) -> PaperMap | None:
     families = [_follow(evidence, np.array(carrier), harmonic) for carrier in (ruling.across, ruling.along)]
     if any(len(family.points) < 12 for family in families):
         return None
@@ -100,7 +101,7 @@ def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float) -> 
     # Phases that slipped by a whole line are far off; the rms of the nearer nine tenths is the fit's own.
     near = left <= np.quantile(left, 0.9)
     misfit = float(np.sqrt(np.average(left[near] ** 2, weights=trust[near]))) * RULE_MM
-    bends = [_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence) for axis in (0, 1)]
+    bends = [_bend(families[axis], _left_over(matrix, axis, families[axis]), evidence, cells) for axis in (0, 1)]
     bend = np.stack([plane for plane, _ in bends])
     noise = float(
         np.sqrt(np.average(np.concatenate([np.clip(rest, -2, 2) for _, rest in bends]) ** 2, weights=trust))
@@ -216,8 +217,8 @@ def _equations(across: _Phases, along: _Phases, centre: Matrix, scale: float) ->
     return np.concatenate(parts), wanted, np.concatenate([across.trust, along.trust])
 
 
-def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix]:
-    """What the plane leaves over in mm, smoothed over 1/20 of the picture, on 96 columns; and what that leaves.
+def _bend(family: _Phases, left: Matrix, evidence: Plane, cells: float) -> tuple[Plane, Matrix]:
+    """What the plane leaves over in mm, smoothed over ``cells``, on 96 columns; and what that leaves.
 
     Smoothed twice, the second time over what the first has missed, since smoothing alone makes every bend too small.
     """
@@ -234,7 +235,7 @@ def _bend(family: _Phases, left: Matrix, evidence: Plane) -> tuple[Plane, Matrix
         weight, total = np.zeros((rows, columns)), np.zeros((rows, columns))
         np.add.at(weight, (y, x), trust)
         np.add.at(total, (y, x), trust * rest)
-        near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), BEND_CELLS)
+        near = cv2.GaussianBlur(np.stack([total, weight], axis=2), (0, 0), cells)
         # A little weight of zero bend keeps the unknown parts in the plane.
         more = (near[:, :, 0] / (near[:, :, 1] + 0.05 * near[:, :, 1].max() + 1e-9)).astype(np.float32)
         bend += more

@@ -94,8 +94,8 @@ def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
     """The report, less certain where the traces may not be one heart's; refused where they cannot be."""
     if beats.strange and report.layout != "unknown":
         raise NotAnEcg(
-            f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; the leads of one heart "
-            "reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"
+            f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "
+            "heart reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"
         )
     return replace(report, certainty=min(report.certainty, 0.45)) if beats.doubtful else report
 

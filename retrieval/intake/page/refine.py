@@ -16,7 +16,9 @@ WORTH_BENDING_MM = 0.1
 SLACK_MM = 0.75
 """Spread of curl that still counts as one page."""
 LOOKS = 3
-CLEAR_NOISE_MM = 0.04
+FINE_CELLS = 3.0
+"""Smoothing of the later looks, half that of the first: a wrinkle is some centimetres wide."""
+CLEAR_NOISE_MM = 0.03
 """What a clear ruling leaves over: there is nothing to gain by more than one look."""
 COARSE_PX_PER_MM = 5.0
 """Scale of the second look; lines 1 mm apart keep five pixels."""
@@ -75,7 +77,7 @@ def _bent_again(evidence: Plane, first: Refined) -> Refined:
     x, y = sources(first.matrix, shape, first.bend, COARSE_PX_PER_MM)
     flat = cv2.remap(evidence, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.0,))
     even = 1.0 / (RULE_MM * COARSE_PX_PER_MM)
-    found = map_paper(np.asarray(flat, np.float32), Ruling((even, 0.0), (0.0, even), 1.0, 1.0), SLACK_MM)
+    found = map_paper(np.asarray(flat, np.float32), Ruling((even, 0.0), (0.0, even), 1.0, 1.0), SLACK_MM, FINE_CELLS)
     if found is None or found.noise_mm > 1.1 * first.noise_mm:
         return first
     rows, columns = lattice_shape(first.size_mm)

@@ -31,6 +31,9 @@ PRIORS = {5.0: 1.0, 1.0: 0.8, 10.0: 0.1, 2.5: 0.15, 2.0: 0.1}
 SIZES_MM = (60.0, 90.0, 120.0, 180.0, 430.0, 560.0, 700.0)
 USUAL = (0.003, 0.04, 0.16, 1.0, 1.0, 0.3, 0.01)
 """How usual it is that a picture of a 12-lead page shows so many millimetres along its longer side."""
+PENS_MM = (0.04, 0.12, 0.2, 0.9, 1.4, 2.5)
+USUAL_PEN = (0.002, 0.1, 1.0, 1.0, 0.3, 0.002)
+"""How usual a pen of so many millimetres is, blur of the picture included."""
 ASPECTS = {1.0: 1.0, 2.0: 0.3, 0.5: 0.3}
 """Pixels of a picture may be twice as high as wide: telefax."""
 
@@ -56,7 +59,9 @@ class Settled:
     likely: float
 
 
-def settle(evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool) -> Settled | None:
+def settle(
+    evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool, pen_px: float | None = None
+) -> Settled | None:
     """Correct the scale of a map by which lines of ``evidence`` stand evenly; ``None`` where they are no ruling.
 
     Where the lines were ``followed`` all over the page, a family whose comb drowns in grain is believed as it stands.
@@ -65,6 +70,7 @@ def settle(evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool) -> S
         evidence: of the view.
         paper: uint8 of the same shape, 255 on paper.
         matrix: ``[3, 3]`` from its pixels to millimetres that may be wrong by a factor along each axis.
+        pen_px: width of the traces in pixels, where it is known: no pen is as thin as a hair or as wide as a beam.
     """
     flat, size = _frame(evidence, paper, matrix)
     height, width = evidence.shape
@@ -74,7 +80,8 @@ def settle(evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool) -> S
         across, along = (comb if comb and comb.snr > LEAST_SNR else _AS_IT_STANDS for comb in (across, along))
     if across is None or along is None or min(across.snr, along.snr) < LEAST_SNR:
         return None
-    factors = _factors(across, along, size, scale[0] / scale[1])
+    pen_mm = None if pen_px is None else pen_px / float(np.sqrt(scale[0] * scale[1]))
+    factors = _factors(across, along, size, scale[0] / scale[1], pen_mm)
     return Settled(np.diag([factors[1], factors[2], 1.0]) @ matrix, min(across.snr, along.snr), factors[0])
 
 
@@ -162,10 +169,13 @@ def _centred(base: float, places: Matrix, heights: Matrix, step: float) -> float
     return float((heights[hit] * places[hit] * order[hit]).sum() / (heights[hit] * order[hit] ** 2).sum())
 
 
-def _factors(across: Comb, along: Comb, size: tuple[float, float], aspect: float) -> tuple[float, float, float]:
+def _factors(
+    across: Comb, along: Comb, size: tuple[float, float], aspect: float, pen_mm: float | None
+) -> tuple[float, float, float]:
     """The likeliest reading of both combs: how likely, and true millimetres per millimetre of the frame ``(x, y)``.
 
-    ``aspect`` is that of the frame's millimetres, in pixels, width by height.
+    ``aspect`` is that of the frame's millimetres, in pixels, width by height; ``pen_mm`` the width of the traces in
+    the frame's millimetres.
     """
     best = (-1.0, 1.0, 1.0)
     for one, first in PRIORS.items():
@@ -178,7 +188,10 @@ def _factors(across: Comb, along: Comb, size: tuple[float, float], aspect: float
                 1.0 if other == 5.0 or not along.fivefold else 0.1
             )
             longest = max(size[0] * x, size[1] * y)
-            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * _usual_size(longest)
+            # Four thin lines between two bold ones speak for themselves, however much of the page is shown.
+            plain = across.fivefold and along.fivefold and one == other == 5.0
+            usual = _usual_size(longest) ** (0.3 if plain else 1.0) * _usual_pen(pen_mm, x, y)
+            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * usual
             if worth > best[0]:
                 best = worth, x, y
     return best
@@ -186,3 +199,9 @@ def _factors(across: Comb, along: Comb, size: tuple[float, float], aspect: float
 
 def _usual_size(longest_mm: float) -> float:
     return float(np.exp(np.interp(np.log(longest_mm), np.log(SIZES_MM), np.log(USUAL))))
+
+
+def _usual_pen(pen_mm: float | None, x: float, y: float) -> float:
+    if pen_mm is None:
+        return 1.0
+    return float(np.exp(np.interp(np.log(pen_mm * np.sqrt(x * y)), np.log(PENS_MM), np.log(USUAL_PEN))))

@@ -90,6 +90,24 @@ def dark_ink(rgb: Rgb) -> NDArray[np.uint8]:
     return np.asarray(ink if ink.mean() < MAX_INK else np.zeros_like(ink), np.uint8)
 
 
+def pen_width(rgb: Rgb) -> float | None:
+    """Width in pixels of a typical stroke of ink, or ``None`` where there is too little.
+
+    Traces are level for most of their length, so that the middle of the lengths at which columns cut through them
+    is the width of the pen; of a page on its side that of rows.
+    """
+    ink = dark_ink(rgb)
+    if int(ink.sum()) < 500:
+        return None
+    widths = []
+    for mask in (ink, ink.T):
+        edges = np.diff(mask.astype(np.int8), axis=0, prepend=0, append=0)
+        starts, ends = np.nonzero(edges.T == 1)[1], np.nonzero(edges.T == -1)[1]
+        widths.append(float(np.median(ends - starts)))
+    # Ink is marked a pixel wider on either side than it is.
+    return max(1.0, min(widths) - 2.0)
+
+
 def _wide_blur(plane: Plane, sigma: float) -> Plane:
     """A wide Gaussian blur, done on a quarter of the size."""
     size = max(1, plane.shape[1] // 4), max(1, plane.shape[0] // 4)

@@ -24,12 +24,22 @@ from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.reach import with_ruled
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import settle
-from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence
+from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence, pen_width
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.view import View, stretched
 
 __all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten_view"]
 
+PARTLY_COVERED = 0.25
+Window = tuple[float, float, float, float]
+WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+PARTS: tuple[Window, ...] = (
+    (0.25, 0.2, 0.75, 0.8),
+    (0.05, 0.1, 0.5, 0.9),
+    (0.5, 0.1, 0.95, 0.9),
+    (0.3, 0.3, 0.7, 0.7),
+)
+"""Left, top, right and bottom of windows, as shares: where a page curls, a part of it is even enough to begin with."""
 SURELY = 0.33
 SAME_SCALE = 0.03
 """Readings whose scales differ by less than 3 % are one reading."""
@@ -68,13 +78,15 @@ def _read_stretched(view: View) -> tuple[View, _Found] | None:
 def _best_reading(view: View) -> _Found | None:
     best: _Found | None = None
     for without_ink in (True, False):
-        for found in _readings(view, without_ink=without_ink):
+        for found in _readings(view, WHOLE, without_ink=without_ink):
             if best is None or found.worth > best.worth:
                 best = found
             if found.good:
-                break
-        if best is not None and best.good:
-            break
+                return found
+    for part in PARTS if best is None else ():
+        for found in _readings(view, part, without_ink=True):
+            if found.good:
+                return found
     return best
 
 
@@ -98,17 +110,19 @@ class _Found:
         return found.covered > GOOD_COVER and found.noise_mm < GOOD_NOISE_MM and self.signs.likely > GOOD_LIKELY
 
 
-def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
-    """Every reading of the ruling that can be followed, the likeliest first."""
+def _readings(view: View, part: Window, *, without_ink: bool) -> Iterator[_Found]:
+    """Every reading of the ruling seen in a part of the view that can be followed over it, the likeliest first."""
     evidence = line_evidence(view.pixels, without_ink=without_ink)
     evidence[_near_rim(view.paper)] = 0
     middle = evidence.shape[1] / 2, evidence.shape[0] / 2
     tried: list[tuple[float, float]] = []
-    for ruling in find_rulings(evidence):
+    pen = pen_width(view.pixels)
+    for ruling in find_rulings(_cut(evidence, part)):
         first = map_paper(evidence, ruling)
         if first is None or not believable(first, view.paper):
             continue
-        settled = settle(evidence, view.paper, first.matrix, followed=first.covered > WELL_COVERED)
+        followed = first.covered > (WELL_COVERED if part == WHOLE else PARTLY_COVERED)
+        settled = settle(evidence, view.paper, first.matrix, followed=followed, pen_px=pen)
         if settled is None or not upright(settled.matrix, view.paper):
             continue
         scale, _ = local_scale(settled.matrix, *middle)
@@ -119,6 +133,18 @@ def _readings(view: View, *, without_ink: bool) -> Iterator[_Found]:
         if refined is not None and refined.covered > MIN_COVER:
             seen = first.covered, first.misfit_mm, refined.covered, refined.noise_mm
             yield _Found(refined, Signs(settled.snr, settled.likely, *seen))
+
+
+def _cut(evidence: Plane, part: Window) -> Plane:
+    """The evidence with all but a part of it blanked out."""
+    if part == WHOLE:
+        return evidence
+    height, width = evidence.shape
+    left, top, right, bottom = part
+    window = slice(round(top * height), round(bottom * height)), slice(round(left * width), round(right * width))
+    out = np.zeros_like(evidence)
+    out[window] = evidence[window]
+    return out
 
 
 def _near_rim(paper: Mask) -> Bools:

@@ -22,7 +22,7 @@ SIDE = 1500
 """Pixels of the longer side of the view from above."""
 MAX_SKEW, SKEW_STEP = 8.0, 0.2
 INK = 0.35
-UNRULED_TRUST, FLAT_TRUST = 0.25, 0.3
+UNRULED_TRUST, FLAT_TRUST = 0.4, 0.45
 """Probability that the scale is right to 2 %, of a page in perspective and of one that was laid flat."""
 
 

@@ -6,7 +6,7 @@ the eight independent leads leave the level before it, P and T by tangents.
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from retrieval.ecg.recording import LEADS
@@ -111,6 +111,8 @@ def test_qrs_duration_is_the_set_one(seed, condition):
 @given(SEEDS, st.sampled_from(["normal", "av_block_1", "sinus_bradycardia", "wpw", "right_atrial_enlargement"]))
 def test_pr_interval_is_the_set_one(seed, condition):
     case = clean(seed, condition)
+    # Where the P wave begins on the T wave before it, its onset cannot be seen.
+    assume(60_000 / case.truth.heart_rate - case.truth.qt_ms - case.truth.pr_ms > 40)
     beat = average(case)
     lead = beat[LEADS.index("II")]
     start = ms(450 - case.truth.pr_ms - 25)

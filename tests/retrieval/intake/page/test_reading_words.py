@@ -42,7 +42,8 @@ def test_scales_are_read(text: str, at: int) -> None:
 def test_a_word_is_cut_out_at_one_height() -> None:
     small, large = (printed("aVL", mm) for mm in (2.0, 4.0))
     crops = [crop_word(ink, ink > 0.25, word_boxes(ink > 0.25)[0])[1] for ink in (small, large)]
-    assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.85
+    ends = [np.flatnonzero(crop.max(axis=0) > 0.3)[[0, -1]] for crop in crops]
+    np.testing.assert_allclose(ends[0], ends[1], atol=3)
 
 
 def test_kinds_of_ink_are_told_apart() -> None:
