@@ -5,9 +5,9 @@ from __future__ import annotations
 from retrieval.intake.page.direction import runs_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.spectrum import Rgb
-from retrieval.intake.page.straighten import straighten_view
+from retrieval.intake.page.straighten import Effort, straighten_view
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import looks
+from retrieval.intake.page.view import View, looks
 
 MIN_RANGE = 8
 """Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""
@@ -20,8 +20,11 @@ def flatten_picture(rgb: Rgb) -> FlatPage | None:
     to who reads it: ``FlatPage.turned(2)`` turns it without new work.
     """
     views = list(looks(rgb))
-    for view in views:
-        page = straighten_view(view)
+    tries: list[tuple[View, Effort]] = [(views[0], "full")]
+    tries.extend((view, "brief") for view in views[1:])
+    tries.append((views[0], "parts"))
+    for view, effort in tries:
+        page = straighten_view(view, effort)
         if page is not None:
             # Taken to have been turned clockwise; whether it now stands on its head is for the reader to see.
             return page.turned(1) if runs_down(page.pixels, page.valid) else page

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.flat import local_scale
+from retrieval.intake.page.flat import local_scale, sources
 from retrieval.intake.page.phase import Mask, Matrix
-from retrieval.intake.page.refine import framed
+from retrieval.intake.page.refine import Refined, framed
 from retrieval.intake.page.spectrum import Plane
 
 PX_PER_MM = 5.0
@@ -83,6 +83,38 @@ def settle(
     pen_mm = None if pen_px is None else pen_px / float(np.sqrt(scale[0] * scale[1]))
     factors = _factors(across, along, size, scale[0] / scale[1], pen_mm)
     return Settled(np.diag([factors[1], factors[2], 1.0]) @ matrix, min(across.snr, along.snr), factors[0])
+
+
+def clearness(evidence: Plane, page: Refined) -> float:
+    """How far the lines of a page laid flat stand out, as ``Comb.snr`` of the weaker family.
+
+    Where its comb drowns in grain, or does not fit lines 5 mm apart, the power at the places of those lines over the
+    power between them: about 1 where there are none.
+    """
+    shape = round(page.size_mm[0] * PX_PER_MM), round(page.size_mm[1] * PX_PER_MM)
+    x, y = sources(page.matrix, shape, page.bend, PX_PER_MM)
+    flat = cv2.remap(evidence, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.0,))
+    height, width = evidence.shape
+    scale, _ = local_scale(page.matrix, width / 2, height / 2)
+    return min(
+        _clear(np.asarray(plane, np.float32), finest)
+        for plane, finest in ((flat, scale[0] / 2), (flat.T, scale[1] / 2))
+    )
+
+
+def _clear(flat: Plane, finest: float) -> float:
+    comb = _comb(flat, finest)
+    order = 5.0 / comb.period if comb is not None else 0.0
+    if comb is not None and order > 0.9 and abs(order - round(order)) < 0.04 * order:
+        return comb.snr
+    snr, step = _snr(flat)
+    if snr is None:
+        return 1.0
+    last = min(finest, 1.25)
+    at, between = np.arange(0.2, last, 0.2), np.arange(0.3, last, 0.2)
+    near = [np.max([snr[np.rint(places / step).astype(int) + off] for off in (-1, 0, 1)], axis=0)
+            for places in (at, between)]  # fmt: skip
+    return float(np.clip(np.exp(np.log(near[0]).mean() - np.log(near[1]).mean()), 1.0, LEAST_SNR))
 
 
 def _frame(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Plane, tuple[float, float]]:

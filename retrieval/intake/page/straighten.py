@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from retrieval.intake.page.flat import (
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.reach import with_ruled
 from retrieval.intake.page.refine import Refined, refine
-from retrieval.intake.page.scale import settle
+from retrieval.intake.page.scale import clearness, settle
 from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence, pen_width
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.view import View, stretched
@@ -39,35 +40,43 @@ PARTS: tuple[Window, ...] = (
     (0.5, 0.1, 0.95, 0.9),
     (0.3, 0.3, 0.7, 0.7),
 )
-"""Left, top, right and bottom of windows, as shares: where a page curls, a part of it is even enough to begin with."""
+"""Left, top, right and bottom of windows, as shares: of a page that curls a part is even enough to begin with."""
+LEAST_CLEAR = 1.2
 SURELY = 0.33
 SAME_SCALE = 0.03
 """Readings whose scales differ by less than 3 % are one reading."""
+INKS = (True, False)
+"""Evidence without ink is tried first, then with it: there are rulings as dark as ink."""
+Effort = Literal["full", "brief", "parts"]
 MIN_COVER, WELL_COVERED = 0.25, 0.6
 GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.12
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 
 
-def straighten_view(view: View) -> FlatPage | None:
-    """Straighten what a view shows by its ruling, or ``None``."""
-    best = _read_stretched(view)
+def straighten_view(view: View, effort: Effort = "full") -> FlatPage | None:
+    """Straighten what a view shows by its ruling, or ``None``.
+
+    ``effort`` ``"brief"`` looks at the lines beside the ink only; ``"parts"`` for lines that are even in a part of
+    the page only, as where it curls.
+    """
+    best = _reading_of_a_part(view) if effort == "parts" else _read_stretched(view, brief=effort == "brief")
     if best is None:
         return None
     seen, found = best
     if not seen.paper.all():
         wider = with_ruled(seen, found.refined.matrix)
-        again = None if wider is None else _best_reading(wider)
+        again = None if wider is None else _best_reading(wider, INKS)
         if wider is not None and again is not None:
             seen, found = wider, again
     page = found.refined
     return flatten(seen, page.matrix, page.size_mm, trust_of(found.signs), ruled=True, bend=page.bend)
 
 
-def _read_stretched(view: View) -> tuple[View, _Found] | None:
+def _read_stretched(view: View, *, brief: bool) -> tuple[View, _Found] | None:
     best: tuple[View, _Found] | None = None
-    for seen in stretched(view):
-        found = _best_reading(seen)
+    for number, seen in enumerate([view] if brief else stretched(view)):
+        found = _best_reading(seen, INKS[:1] if brief or number else INKS)
         if found is not None and (best is None or found.worth > best[1].worth):
             best = seen, found
         if best is not None and best[1].good and best[1].signs.likely > SURELY:
@@ -75,19 +84,32 @@ def _read_stretched(view: View) -> tuple[View, _Found] | None:
     return best
 
 
-def _best_reading(view: View) -> _Found | None:
+def _best_reading(view: View, inks: tuple[bool, ...]) -> _Found | None:
     best: _Found | None = None
-    for without_ink in (True, False):
-        for found in _readings(view, WHOLE, without_ink=without_ink):
+    for without_ink in inks:
+        for found in _readings(view, (WHOLE,), without_ink=without_ink):
             if best is None or found.worth > best.worth:
                 best = found
             if found.good:
-                return found
-    for part in PARTS if best is None else ():
-        for found in _readings(view, part, without_ink=True):
-            if found.good:
-                return found
+                return best
     return best
+
+
+def _reading_of_a_part(view: View) -> tuple[View, _Found] | None:
+    """A reading that is seen in a part only, and then followed over the whole."""
+    for found in _readings(view, PARTS, without_ink=True):
+        if found.good:
+            return view, found
+    return None
+
+
+def _evidence(view: View, *, without_ink: bool) -> Plane:
+    evidence = line_evidence(view.pixels, without_ink=without_ink)
+    evidence[_near_rim(view.paper)] = 0
+    # What is left out must not differ from the rest: a step from paper to nothing is a strong low frequency.
+    seen = evidence != 0
+    evidence[seen] -= evidence[seen].mean() if seen.any() else 0.0
+    return evidence
 
 
 @dataclass(frozen=True)
@@ -99,9 +121,9 @@ class _Found:
 
     @property
     def worth(self) -> float:
-        return (
-            np.sqrt(self.signs.likely) * np.log(self.signs.snr) * self.refined.covered / (0.2 + self.refined.noise_mm)
-        )
+        """Which of several readings is believed."""
+        clear = np.sqrt(self.signs.likely) * np.log(self.signs.clear)
+        return float(clear * self.refined.covered / (0.1 + self.refined.noise_mm))
 
     @property
     def good(self) -> bool:
@@ -110,18 +132,19 @@ class _Found:
         return found.covered > GOOD_COVER and found.noise_mm < GOOD_NOISE_MM and self.signs.likely > GOOD_LIKELY
 
 
-def _readings(view: View, part: Window, *, without_ink: bool) -> Iterator[_Found]:
-    """Every reading of the ruling seen in a part of the view that can be followed over it, the likeliest first."""
-    evidence = line_evidence(view.pixels, without_ink=without_ink)
-    evidence[_near_rim(view.paper)] = 0
+def _readings(view: View, parts: tuple[Window, ...], *, without_ink: bool) -> Iterator[_Found]:
+    """Every reading of the ruling seen in parts of the view that can be followed over it, the likeliest first."""
+    evidence = _evidence(view, without_ink=without_ink)
     middle = evidence.shape[1] / 2, evidence.shape[0] / 2
     tried: list[tuple[float, float]] = []
     pen = pen_width(view.pixels)
-    for ruling in find_rulings(_cut(evidence, part)):
+    least = 0.0 if parts == (WHOLE,) else PARTLY_COVERED
+    rulings = (ruling for part in parts for ruling in find_rulings(_cut(evidence, part))[: 1 if least else 3])
+    for ruling in rulings:
         first = map_paper(evidence, ruling)
-        if first is None or not believable(first, view.paper):
+        if first is None or first.covered < least or not believable(first, view.paper):
             continue
-        followed = first.covered > (WELL_COVERED if part == WHOLE else PARTLY_COVERED)
+        followed = first.covered > (least or WELL_COVERED)
         settled = settle(evidence, view.paper, first.matrix, followed=followed, pen_px=pen)
         if settled is None or not upright(settled.matrix, view.paper):
             continue
@@ -132,7 +155,11 @@ def _readings(view: View, part: Window, *, without_ink: bool) -> Iterator[_Found
         refined = refine(evidence, view.paper, settled.matrix, MAX_FLAT_MM)
         if refined is not None and refined.covered > MIN_COVER:
             seen = first.covered, first.misfit_mm, refined.covered, refined.noise_mm
-            yield _Found(refined, Signs(settled.snr, settled.likely, *seen))
+            clear = clearness(evidence, refined)
+            # A few lines that agree by chance can be followed over the whole page; seen flat, it shows none.
+            if clear < LEAST_CLEAR:
+                continue
+            yield _Found(refined, Signs(settled.snr, settled.likely, *seen, clear))
 
 
 def _cut(evidence: Plane, part: Window) -> Plane:

@@ -18,6 +18,7 @@ class Signs:
         first_misfit_mm: rms of what the first plane left.
         covered: share of the paper on which lines were followed at the second look.
         noise_mm: rms of what its plane and its bend left.
+        clear: of the lines over everything else once the page was laid flat; 1 where they do not show.
     """
 
     snr: float
@@ -26,6 +27,7 @@ class Signs:
     first_misfit_mm: float
     covered: float
     noise_mm: float
+    clear: float = 1.0
 
 
 def trust_of(signs: Signs) -> float:
