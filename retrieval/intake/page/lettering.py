@@ -28,6 +28,8 @@ JOIN_MM = 1.1
 HEIGHT_MM = (1.0, 9.0)
 WIDTH_MM = (0.2, 32.0)
 LEAST_AREA_MM2 = 0.25
+AT_ONCE = 64
+"""Words that the network looks at together: a page of print has thousands."""
 
 
 def word_boxes(text: Bools) -> tuple[Box, ...]:
@@ -81,20 +83,21 @@ def crop_word(ink: Plane, text: Bools, box: Box) -> Plane:
     high, wide = bottom - top + 2 * edge, right - left + 2 * edge
     share = min(CROP[0] / high, CROP[1] / wide)
     into = np.array([[share, 0, -(left - edge) * share], [0, share, -(top - edge) * share]])
-    own = np.zeros_like(ink)
-    own[top:bottom, left:right] = np.where(text[top:bottom, left:right], ink[top:bottom, left:right], 0)
-    planes = (ink, own)
     window = np.s_[
         max(0, top - edge - 2) : bottom + edge + 2, max(0, left - edge - 2) : left + edge + max(wide, high * 4) + 2
     ]
     into[:, 2] += share * np.array([window[1].start, window[0].start])
-    size = CROP[1], CROP[0]
+    around = np.ascontiguousarray(ink[window])
+    own = np.zeros_like(around)
+    inner = np.s_[
+        top - window[0].start : bottom - window[0].start, left - window[1].start : right - window[1].start
+    ]
+    own[inner] = np.where(text[top:bottom, left:right], ink[top:bottom, left:right], 0)
     crops = []
-    for plane in planes:
-        part = np.ascontiguousarray(plane[window])
+    for part in (around, own):
         if share < 1:  # average what is shrunk
             part = cv2.blur(part, (max(1, round(1 / share)),) * 2)
-        crops.append(cv2.warpAffine(part, into, size, flags=cv2.INTER_LINEAR))
+        crops.append(cv2.warpAffine(part, into, CROP[::-1], flags=cv2.INTER_LINEAR))
     return np.stack(crops).astype(np.float32)
 
 
@@ -104,9 +107,11 @@ def read_words(ink: Plane, text: Bools, boxes: tuple[Box, ...]) -> Plane:
         from retrieval.intake.page.marks import WORDS
 
         return np.zeros((0, WORDS), np.float32)
-    crops = np.stack([crop_word(ink, text, box) for box in boxes])
-    (logits,) = _session().run(None, {"words": crops})
-    logits = np.asarray(logits)
+    parts = []
+    for first in range(0, len(boxes), AT_ONCE):
+        crops = np.stack([crop_word(ink, text, box) for box in boxes[first : first + AT_ONCE]])
+        parts.append(np.asarray(_session().run(None, {"words": crops})[0]))
+    logits = np.concatenate(parts)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 

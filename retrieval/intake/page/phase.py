@@ -25,7 +25,7 @@ MIN_COHERENCE = 0.35
 REACH = 1.6
 """Width of the smoothing in lines: wide enough to see lines beside a trace, narrow enough to bend with a page whose
 pitch changes by a tenth from one end to the other."""
-SPACING = 1.6
+SPACING = 2.4
 FINE = 8
 """Pixels a pitch is left with before it is blurred: a box over an eighth of a pitch adds 2 % to the blur's variance
 and lets nothing fold back, while a blur by half a pitch costs as much as the pitch is long."""

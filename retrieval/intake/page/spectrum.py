@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -21,6 +22,10 @@ MAX_SKEW = 16.0
 """Degrees by which a camera sees two families of lines away from square."""
 LOWEST, HIGHEST, STEP = 0.006, 0.48, 0.001
 """Frequencies that are looked at, in cycles per pixel: bold lines 2 to 160 pixels apart."""
+COMB_STEP = 0.006
+"""Ratio, as a logarithm, by which the combs differ that are tried."""
+TOOTH = 3
+"""Half the width of a comb's tooth in steps of frequency."""
 MIN_SPREAD = 0.02
 """Spread of the evidence below which a picture is blank: lines one level of 255 darker than the paper make 0.2."""
 INK_QUANTILE, INK_SHARE, MAX_INK = 0.995, 0.5, 0.3
@@ -158,13 +163,28 @@ def _mean_spectrum(evidence: Plane) -> Plane:
                 continue
             padded = np.zeros((FOURIER, FOURIER), np.float32)
             padded[:side, :side] = (tile - tile.mean()) * window
-            real, imaginary = cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=side))
-            power = real * real + imaginary * imaginary
+            packed = cv2.dft(padded, nonzeroRows=side)
+            power = np.asarray(cv2.mulSpectrums(packed, packed, 0, conjB=True), np.float32)
             # Whatever its contrast a tile weighs by its order: a dark corner must not speak for the page.
             whole = float(power.sum()) + 1e-9
             # A lattice puts its power into few places, the grain of a table into many.
-            total += power * np.float32(float(np.sqrt((power * power).sum())) / whole**2)
-    return np.fft.fftshift(np.sqrt(total / (float(total.sum()) + 1e-12))).astype(np.float32)
+            total += power * np.float32(cv2.norm(power) / whole**2)
+    amplitude = np.sqrt(_unpacked(total) / (2 * float(total.sum()) + 1e-12))
+    # A real plane's spectrum is the same on both sides of zero: only one side was kept.
+    mirrored = np.roll(amplitude[::-1, FOURIER // 2 - 1 : 0 : -1], 1, axis=0)
+    return np.fft.fftshift(np.hstack([amplitude, mirrored])).astype(np.float32)
+
+
+def _unpacked(packed: Plane) -> Plane:
+    """Power ``[512, 257]`` from OpenCV's packed form, whose imaginary parts are 0."""
+    half = FOURIER // 2
+    out = np.empty((FOURIER, half + 1), np.float32)
+    out[:, 1:half] = packed[:, 1:-1:2]
+    for column, source in ((0, packed[:, 0]), (half, packed[:, -1])):
+        out[1:half, column] = source[1:-1:2]
+        out[half + 1 :, column] = source[1:-1:2][::-1]
+        out[0, column], out[half, column] = source[0], source[-1]
+    return out
 
 
 def _strongest_directions(spectrum: Plane) -> tuple[tuple[float, float], tuple[Plane, Plane]]:
@@ -212,11 +232,9 @@ def _without_floor(line: Plane) -> Plane:
 
 def _common_pitches(x_line: Plane, y_line: Plane, longest: int) -> list[tuple[float, float, float]]:
     """``(frequency along x, along y, strength)`` of the three combs that explain both spectra best."""
-    step = 0.006
-    candidates = np.exp(np.arange(np.log(LOWEST), np.log(0.45), step))
-    score_x = np.array([_comb(x_line, f) for f in candidates])
-    score_y = np.array([_comb(y_line, f) for f in candidates])
-    reach = round(np.log(1.3) / step)
+    candidates = _combs().frequencies
+    score_x, score_y = _comb_scores(x_line), _comb_scores(y_line)
+    reach = round(np.log(1.3) / COMB_STEP)
     found = []
     for i, frequency in enumerate(candidates):
         near = slice(max(0, i - reach), i + reach + 1)
@@ -235,23 +253,50 @@ def _near_square(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(-((np.log(ratio) / 0.25) ** 2))
 
 
-def _comb(line: Plane, frequency: float) -> float:
-    """How well multiples of ``frequency`` explain the peaks of ``line``: share explained times share present."""
-    count = min(10, int((HIGHEST - STEP) / frequency))
-    if count < 1:
-        return 0.0
-    multiples = frequency * np.arange(1, count + 1)
-    at = np.rint((multiples - LOWEST) / STEP).astype(int)
-    slack = 3
-    spread = np.clip(at[:, None] + np.arange(-slack, slack + 1)[None], 0, len(line) - 1)
+@dataclass(frozen=True)
+class _Combs:
+    """The combs that are tried: up to ten teeth each, seven places wide.
+
+    Args:
+        frequencies: ``[n]`` cycles per pixel.
+        places: ``[n, 10, 7]`` into a spectrum's line.
+        counted: ``[n, 10]`` whether the comb has so many teeth.
+        covers: ``[n, line]`` 1 where a tooth lies.
+        within: ``[n, line]`` 1 up to the last tooth, 0.15 beyond it.
+    """
+
+    frequencies: NDArray[np.float64]
+    places: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+    covers: Plane
+    within: Plane
+
+
+@cache
+def _combs() -> _Combs:
+    length = len(np.arange(LOWEST, HIGHEST, STEP))
+    frequencies = np.exp(np.arange(np.log(LOWEST), np.log(0.45), COMB_STEP))
+    order = np.arange(1, 11)
+    counted = order <= ((HIGHEST - STEP) / frequencies).astype(int)[:, None]
+    at = np.rint((frequencies[:, None] * order - LOWEST) / STEP).astype(int)
+    places = np.clip(at[:, :, None] + np.arange(-TOOTH, TOOTH + 1), 0, length - 1)
+    covers = np.zeros((len(frequencies), length), np.float32)
+    number = np.broadcast_to(np.arange(len(frequencies))[:, None, None], places.shape)
+    covers[number[counted], places[counted]] = 1.0
+    last = np.where(counted, at, 0).max(axis=1) + TOOTH + 1
+    within = np.where(np.arange(length) < last[:, None], 1.0, 0.15).astype(np.float32)
+    return _Combs(frequencies, places, counted, covers, within)
+
+
+def _comb_scores(line: Plane) -> NDArray[np.float64]:
+    """How well multiples of each frequency explain the peaks of ``line``: share explained times share present."""
+    combs = _combs()
     # Only the middle of a comb's tooth counts in full, so that the frequency is centred on the peaks.
-    weight = 1.0 - np.abs(np.arange(-slack, slack + 1)) / (slack + 1.5)
-    heights = (line[spread] * weight).max(axis=1)
-    upto = min(len(line), int(at[-1] + slack + 1))
-    explained = float(line[np.unique(spread)].sum() / (line[:upto].sum() + 0.15 * line[upto:].sum() + 1e-9))
-    present = np.minimum(1.0, heights[:5] / 0.12).mean() if count >= 5 else np.minimum(1.0, heights / 0.12).sum() / 5
-    strong = float(np.sqrt(heights.max()))
-    return min(1.0, explained) * float(present) * strong
+    weight = (1.0 - np.abs(np.arange(-TOOTH, TOOTH + 1)) / (TOOTH + 1.5)).astype(np.float32)
+    heights = np.where(combs.counted, (line[combs.places] * weight).max(axis=2), 0.0)
+    explained = (combs.covers @ line) / (combs.within @ line + 1e-9)
+    present = np.minimum(1.0, heights[:, :5] / 0.12).mean(axis=1)
+    return np.minimum(1.0, explained) * present * np.sqrt(heights.max(axis=1)) * combs.counted[:, 0]
 
 
 def plausible(longest_mm: float) -> float:

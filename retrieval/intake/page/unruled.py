@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from retrieval.intake.page.direction import level_share
-from retrieval.intake.page.flat import MAX_FLAT_MM, FlatPage
+from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.refine import framed
@@ -15,6 +15,8 @@ from retrieval.intake.page.straighten import flatten
 from retrieval.intake.page.view import View
 
 ROW_MM = 250.0
+MOST_MM = (450.0, 450.0)
+"""Beside traces of ``ROW_MM`` no more is looked at: twice a sheet of A4."""
 MIN_SPAN = 0.3
 LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
@@ -44,7 +46,7 @@ def assume_view(view: View) -> FlatPage | None:
     if span is None:
         return None
     scale = ROW_MM / (span[1] - span[0])
-    matrix, size = framed(np.diag([scale, scale, 1.0]) @ above, view.paper, MAX_FLAT_MM)
+    matrix, size = framed(np.diag([scale, scale, 1.0]) @ above, view.paper, MOST_MM)
     return flatten(view, matrix, size, UNRULED_TRUST if view.corners is not None else FLAT_TRUST, ruled=False)
 
 
