@@ -16,9 +16,10 @@ from retrieval.answer import Answer, GalleryRef, Hit, ModelRef, Query
 from retrieval.ecg.page import CanonicalPage, Gray, canonical_page
 from retrieval.ecg.recording import Recording, check
 from retrieval.errors import BadArgument, EmptySentence, NoWaveform
-from retrieval.intake import Intake, read
+from retrieval.intake import Intake
 
 if TYPE_CHECKING:
+    from retrieval.intake.worker import Reader
     from retrieval.towers.bundle import Bundle
 
 Vectors = NDArray[np.float32]
@@ -58,12 +59,16 @@ def load_towers(bundle: str | Path | Bundle | None = None) -> Bundle:
 
 
 class Engine:
-    """A gallery and the towers that made its vectors. Close it, or use it in a ``with`` block."""
+    """A gallery and the towers that made its vectors. Close it, or use it in a ``with`` block.
+
+    Files are read in a process of their own, with limits of time and memory, that starts with the first of them.
+    """
 
     def __init__(self, gallery: Gallery, towers: Bundle) -> None:
         self.gallery = gallery
         self.towers = towers
         self._counts: Mapping[str, int] | None = None
+        self._reader: Reader | None = None
 
     def __enter__(self) -> Engine:
         """Give the engine itself; the gallery is closed at the end of the block."""
@@ -72,12 +77,21 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the gallery."""
+        """Close the engine."""
         self.close()
 
     def close(self) -> None:
-        """Close the gallery."""
+        """Close the gallery and end the process that reads files."""
+        if self._reader is not None:
+            self._reader.close()
         self.gallery.close()
+
+    def _read(self, path: str | Path) -> Intake:
+        if self._reader is None:
+            from retrieval.intake.worker import Reader
+
+            self._reader = Reader()
+        return self._reader.read(path)
 
     def query(self, ecg: Ecg, k: int = 10, *, patient_key: str | None = None, where: Filter | None = None) -> Answer:
         """The ``k`` nearest cases of one ECG.
@@ -103,7 +117,7 @@ class Engine:
     ) -> list[Answer]:
         """As ``query`` for several ECGs, encoded and searched together; each answer is the same as alone."""
         _check_k(k)
-        queries = [as_query(ecg) for ecg in ecgs]
+        queries = [as_query(self._read(ecg) if isinstance(ecg, str | Path) else ecg) for ecg in ecgs]
         given = patient_keys or [None] * len(queries)
         patients = [key or _own_key(query) for key, query in zip(given, queries, strict=True)]
         pages = [self._image(query) for query in queries]
@@ -161,10 +175,8 @@ class Engine:
         return tuple(self.gallery.earlier(patient)) if patient else ()
 
 
-def as_query(ecg: Ecg) -> Query:
-    """Read an ECG, whatever it comes as, into what the image tower needs."""
-    if isinstance(ecg, str | Path):
-        ecg = read(ecg)
+def as_query(ecg: Recording | CanonicalPage | Intake) -> Query:
+    """What the image tower needs of an ECG, whatever it comes as."""
     if isinstance(ecg, Recording):
         return Query(None, "recording", check(ecg), page=canonical_page(ecg), recording=ecg)
     if isinstance(ecg, CanonicalPage):

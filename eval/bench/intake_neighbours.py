@@ -5,6 +5,9 @@
 nearest: among all clean pages of the set, the query's own is the most similar. nDCG@10 (real ECGs only): gain by
 idf-weighted Jaccard of the statements, gallery = clean pages of folds 1 to 8, against the same ECG's clean page, with
 a 95 % interval by patient. A page that was refused counts as not found, and its nDCG as 0.
+
+``--before CHECKOUT`` reads the same pictures with an earlier version too (``git worktree add CHECKOUT COMMIT``) and
+adds a row for each style, so that a version can be held against the one before it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.bench.earlier import EarlierReader
 from eval.bootstrap import PatientBootstrap
 from eval.metrics.ranking import ndcg_at, rank_by_score
 from eval.relevance import inverse_frequency, statement_matrix, weighted_jaccard
@@ -88,6 +92,7 @@ def main() -> None:
     parser.add_argument("--spoiled", type=int, default=100, help="spoiled pages of each style")
     parser.add_argument("--layout", default="3x4+1", help="layout of the drawn pages")
     parser.add_argument("--bundle", type=Path, help="a bundle; without it the shipped one")
+    parser.add_argument("--before", type=Path, help="checkout of an earlier version that reads the same pictures")
     parser.add_argument("--workers", type=int, default=1, help="processes that spoil and read")
     args = parser.parse_args()
     bundle = Bundle.load(args.bundle)
@@ -145,11 +150,15 @@ def measure(
         line(f"| canonical page, not read | {len(queries)} | - | - | - | - | {told.value:.3f} | - |")
     for place, (kind, strength) in enumerate(STYLES):
         jobs = [Job(ecgs[i].recording, args.layout, kind, strength, 1000 * place + int(i)) for i in queries]
-        style = run(f"{kind} {strength}" if strength else kind, jobs, bundle, args.workers)
-        cells = found(style, clean, queries)
-        if gallery is not None and base is not None:
-            cells += judged(style, base, gallery)
-        line("| " + " | ".join([style.name, f"{len(style.read)} of {len(queries)}", *cells]) + " |")
+        name = f"{kind} {strength}" if strength else kind
+        styles = [run(name, jobs, bundle, args.workers)]
+        if args.before is not None:
+            styles.append(run_before(f"{name}, version before", jobs, bundle, args.before, args.workers))
+        for style in styles:
+            cells = found(style, clean, queries)
+            if gallery is not None and base is not None:
+                cells += judged(style, base, gallery)
+            line("| " + " | ".join([style.name, f"{len(style.read)} of {len(queries)}", *cells]) + " |")
 
 
 def run(name: str, jobs: Sequence[Job], bundle: Bundle, workers: int) -> Style:
@@ -160,21 +169,38 @@ def run(name: str, jobs: Sequence[Job], bundle: Bundle, workers: int) -> Style:
             pages = list(pool.map(read_spoiled, jobs, chunksize=4))
     else:
         pages = [read_spoiled(job) for job in jobs]
-    seconds = (time.perf_counter() - start) / len(jobs)
+    return encoded(name, pages, bundle, (time.perf_counter() - start) / len(jobs))
+
+
+def run_before(name: str, jobs: Sequence[Job], bundle: Bundle, checkout: Path, workers: int) -> Style:
+    """As ``run``, with the reader of an earlier version."""
+    start = time.perf_counter()
+    with EarlierReader(checkout, workers) as reader:
+        pages = reader.read([spoiled(job) for job in jobs])
+    return encoded(name, pages, bundle, (time.perf_counter() - start) / len(jobs))
+
+
+def encoded(name: str, pages: Sequence[NDArray[np.uint8] | None], bundle: Bundle, seconds: float) -> Style:
+    """The vectors of the pages that were read."""
     read = np.array([i for i, page in enumerate(pages) if page is not None], dtype=np.int64)
     return Style(name, bundle.encode_pages([page for page in pages if page is not None]), read, seconds)
 
 
-def read_spoiled(job: Job) -> NDArray[np.uint8] | None:
-    """The canonical page of a spoiled one, or ``None`` where it was refused."""
+def spoiled(job: Job) -> NDArray[np.uint8]:
+    """The picture of a page, RGB."""
     rng = np.random.default_rng([job.seed, 7])
     head = (f"Patient {job.seed}", "12-lead ECG  25 mm/s  10 mm/mV")
     style = PageStyle(layout=job.layout, grid=str(rng.choice(GRIDS)), header=head)
     pixels = draw_page(job.recording, style).pixels
     if job.kind in KINDS:
         pixels = spoil(pixels, rng, job.kind, job.strength)  # type: ignore[arg-type]  # KINDS are kinds
+    return pixels
+
+
+def read_spoiled(job: Job) -> NDArray[np.uint8] | None:
+    """The canonical page of a spoiled one, or ``None`` where it was refused."""
     try:
-        return read_page(pixels)[0].pixels
+        return read_page(spoiled(job))[0].pixels
     except NotAnEcg:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -13,8 +14,8 @@ from index.errors import GalleryMissing, WrongBundle
 from retrieval import open_gallery
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
-from retrieval.engine import sentence
-from retrieval.errors import BadArgument, BadSignal, EmptySentence
+from retrieval.engine import Engine, sentence
+from retrieval.errors import BadArgument, BadInput, BadSignal, EmptySentence
 
 
 @pytest.fixture
@@ -135,3 +136,21 @@ def test_the_command_line_starts_without_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_files_are_read_in_a_process_of_their_own_that_ends_with_the_engine(small_gallery, towers, tmp_path):
+    page = tmp_path / "page.png"
+    page.write_bytes(b"\x89PNG\r\n\x1a\n nothing that a decoder should see here")
+    with open_gallery(small_gallery, towers) as opened:
+        with pytest.raises(BadInput, match=r"page\.png"):
+            opened.query(page)
+        child = _child_of(opened)
+        assert child is not None
+        assert child.pid != os.getpid()
+        assert child.poll() is None
+    assert child.wait(timeout=10) is not None
+
+
+def _child_of(engine: Engine) -> subprocess.Popen[bytes] | None:
+    reader = engine._reader
+    return reader._all[0]._process if reader is not None else None
