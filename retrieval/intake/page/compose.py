@@ -1,4 +1,4 @@
-"""Put the traces of a straightened page onto the canonical page, at its speed and gain, as lines of one width."""
+"""Put the traces of a straightened page onto the canonical page, at its speed and gain, as by a pen of one width."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ CANVAS = (CANONICAL.height_px * REDUCE, CANONICAL.width_px * REDUCE)
 LEFT = round(CANONICAL.left_mm * FLAT_PX_PER_MM)
 QUARTER = CANONICAL.trace_mm / 4 / CANONICAL.speed
 """Seconds that each lead of the grid shows."""
+PEN_MM = 0.83
+"""Width of a trace by its area and the length of its middle: that of a clean page, whose steep parts are broad."""
 LEAST_STRIP_SECONDS = 4.0
 SHRUNK_SHARE = 0.3
 
@@ -55,11 +57,27 @@ def paste(masks: Bools, rows: tuple[Row, ...], left: float) -> CanonicalPage:
 
 
 def to_canonical(canvas: Mask) -> Mask:
-    """Lines drawn anew 0.5 mm wide, whatever the pen, and averaged down to 2 px/mm: uint8 ``[256, 512]``."""
-    lines = cv2.dilate(thin(canvas), np.ones((3, 3), np.uint8)).astype(np.float32)
+    """Traces as if by one pen, and averaged down to 2 px/mm: uint8 ``[256, 512]``."""
     size = CANONICAL.width_px, CANONICAL.height_px
-    share = cv2.resize(lines, size, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(of_one_pen(canvas).astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.rint(PAPER + (INK - PAPER) * np.clip(share, 0, 1)).astype(np.uint8)
+
+
+def of_one_pen(canvas: Mask) -> Mask:
+    """Traces ``PEN_MM`` wide on the whole, whatever drew them, as a 0/1 mask of the same shape.
+
+    All ink grows or shrinks alike, so that what a pen does stays: where a trace runs up and down it is broad, and
+    where it trembles. Lines drawn anew along the middle of the ink lose that, and with it the page's own neighbours.
+    """
+    middle = thin(canvas)
+    length = int(middle.sum())
+    if not length:
+        return canvas
+    off = (PEN_MM * FLAT_PX_PER_MM - float(canvas.sum()) / length) / 2
+    inked = canvas > 0
+    away = cv2.distanceTransform((inked if off < 0 else ~inked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    changed = away > -off if off < 0 else away <= off
+    return np.asarray(changed | (cv2.dilate(middle, np.ones((3, 3), np.uint8)) > 0), np.uint8)
 
 
 def _strip(cells: tuple[Cell, ...], scale: Scale) -> Cell | None:
