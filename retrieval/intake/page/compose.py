@@ -19,7 +19,7 @@ CANVAS = (CANONICAL.height_px * REDUCE, CANONICAL.width_px * REDUCE)
 LEFT = round(CANONICAL.left_mm * FLAT_PX_PER_MM)
 QUARTER = CANONICAL.trace_mm / 4 / CANONICAL.speed
 """Seconds that each lead of the grid shows."""
-PEN_MM = 0.83
+PEN_MM = 0.9
 """Width of a trace by its area and the length of its middle: that of a clean page, whose steep parts are broad."""
 LEAST_STRIP_SECONDS = 4.0
 SHRUNK_SHARE = 0.3
@@ -76,7 +76,8 @@ def of_one_pen(canvas: Mask) -> Mask:
     off = (PEN_MM * FLAT_PX_PER_MM - float(canvas.sum()) / length) / 2
     inked = canvas > 0
     away = cv2.distanceTransform((inked if off < 0 else ~inked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    changed = away > -off if off < 0 else away <= off
+    # The first pixel beyond an edge is 1 away, and its middle a half.
+    changed = away > 0.5 - off if off < 0 else away <= off + 0.5
     return np.asarray(changed | (cv2.dilate(middle, np.ones((3, 3), np.uint8)) > 0), np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retrieval.intake.page.direction import runs_down
+from retrieval.intake.page.faint import faint_view
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.page.straighten import Effort, straighten_view
@@ -20,16 +21,19 @@ def flatten_picture(rgb: Rgb) -> FlatPage | None:
     to who reads it: ``FlatPage.turned(2)`` turns it without new work.
     """
     views = list(looks(rgb))
+    page = _by_ruling(views)
+    if page is not None:
+        # Taken to have been turned clockwise; whether it now stands on its head is for the reader to see.
+        return page.turned(1) if runs_down(page.pixels, page.valid) else page
+    return next((page for page in map(assume_view, views) if page is not None), None)
+
+
+def _by_ruling(views: list[View]) -> FlatPage | None:
+    """The first of all ways to follow the ruling that succeeds."""
     tries: list[tuple[View, Effort]] = [(views[0], "full")]
     tries.extend((view, "brief") for view in views[1:])
-    tries.append((views[0], "parts"))
     for view, effort in tries:
         page = straighten_view(view, effort)
         if page is not None:
-            # Taken to have been turned clockwise; whether it now stands on its head is for the reader to see.
-            return page.turned(1) if runs_down(page.pixels, page.valid) else page
-    for view in views:
-        page = assume_view(view)
-        if page is not None:
             return page
-    return None
+    return faint_view(views[-1]) or straighten_view(views[0], "parts")

@@ -1,8 +1,12 @@
-"""How far the ruling reaches: a shadow taken for the sheet's edge is undone by the lines beyond it."""
+"""How far the ruling reaches.
+
+A shadow taken for the sheet's edge is undone by the lines beyond it; what lies well beside the ruled field, a table
+or another sheet, is left out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,22 +22,29 @@ WORTH_SHARE = 0.05
 CLOSED_MM = 14.0
 SPILL_MM = 12
 LIMIT_MM = (580.0, 580.0)
+SOLID_MM = 9
+WHOLE_FIELD = 0.93
+"""Share of its hull on which lines are seen, from which they are taken to end where they are not seen any more."""
+LEAST_FIELD_MM2 = 8000.0
+BESIDE_MM = 8
+"""Millimetres beyond the ruled field in which traces and print may still stand."""
 
 
-def with_ruled(view: View, matrix: Matrix) -> View | None:
-    """The view with ruled ground beyond the sheet's supposed edge taken into its paper; ``None`` where there is none.
+@dataclass(frozen=True)
+class Reach:
+    """Where both families of lines are seen.
 
-    ``matrix`` takes pixels of the view to flat millimetres.
+    Args:
+        seen: uint8, 1 where they are, a pixel per millimetre.
+        matrix: ``[3, 3]`` from pixels of the view to those millimetres.
     """
-    ruled = _ruled(view, matrix)
-    whole = np.maximum(ruled, view.paper)
-    if float((whole > view.paper).sum()) < WORTH_SHARE * float((view.paper > 0).sum()):
-        return None
-    return replace(view, paper=whole, corners=None)
+
+    seen: Mask
+    matrix: Matrix
 
 
-def _ruled(view: View, matrix: Matrix) -> Mask:
-    """Where in a view both families of lines are seen, uint8 like its paper."""
+def reach_of(view: View, matrix: Matrix) -> Reach:
+    """Where in a view the ruling is seen; ``matrix`` takes pixels of the view to flat millimetres."""
     evidence = line_evidence(view.pixels, without_ink=True)
     moved, size = framed(matrix, np.full_like(view.paper, 255), LIMIT_MM)
     into = np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0]) @ moved
@@ -46,13 +57,44 @@ def _ruled(view: View, matrix: Matrix) -> Mask:
         both = np.minimum(trusts[0], trusts[1]) > SURE_TRUST
         fine = cv2.resize(both.astype(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST)
         seen = np.asarray(np.maximum(seen, fine), np.uint8)
+    return Reach(seen, moved)
+
+
+def with_ruled(view: View, reach: Reach) -> View | None:
+    """The view with ruled ground beyond the sheet's supposed edge taken into its paper; ``None`` without any."""
     wide = round(CLOSED_MM)
-    near = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
+    near = cv2.morphologyEx(reach.seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
     # Chance agrees with the lines here and there on a table, never over a few centimetres.
     near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
     # The smoothing carries lines beyond the paper's edge: that much is taken back, but at the picture's own border.
     spill = np.ones((2 * SPILL_MM + 1, 2 * SPILL_MM + 1), np.uint8)
     near = cv2.erode(near, spill, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
-    back = inverse(moved) @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    shown = cv2.warpPerspective(near * np.uint8(255), back, view.paper.shape[::-1], flags=cv2.INTER_LINEAR)
+    whole = np.maximum(_shown(np.asarray(near, np.uint8), view, reach), view.paper)
+    if float((whole > view.paper).sum()) < WORTH_SHARE * float((view.paper > 0).sum()):
+        return None
+    return replace(view, paper=whole, corners=None)
+
+
+def beside_ruling(view: View, reach: Reach) -> Mask:
+    """Pixels of the view, uint8 like its paper, that are 255 well beyond a field on which lines are seen all over.
+
+    None where lines are seen in parts only: there nothing tells their end from where they faded.
+    """
+    sure = cv2.morphologyEx(reach.seen, cv2.MORPH_OPEN, np.ones((SOLID_MM, SOLID_MM), np.uint8))
+    points = np.argwhere(sure > 0)[:, ::-1].astype(np.int32)
+    if len(points) < LEAST_FIELD_MM2:
+        return np.zeros_like(view.paper)
+    hull = cv2.convexHull(np.ascontiguousarray(points).reshape(-1, 1, 2))
+    field = cv2.fillConvexPoly(np.zeros_like(reach.seen), hull, (1,))
+    if float(sure[field > 0].mean()) < WHOLE_FIELD:
+        return np.zeros_like(view.paper)
+    wide = 2 * BESIDE_MM + 1
+    near = np.asarray(cv2.dilate(field, np.ones((wide, wide), np.uint8)), np.uint8)
+    return np.asarray(255 - _shown(near, view, reach), np.uint8)
+
+
+def _shown(mask: Mask, view: View, reach: Reach) -> Mask:
+    """A 0/1 mask a pixel per millimetre as 0/255 on the view's pixels."""
+    back = inverse(reach.matrix) @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    shown = cv2.warpPerspective(mask * np.uint8(255), back, view.paper.shape[::-1], flags=cv2.INTER_LINEAR)
     return np.where(shown > 127, 255, 0).astype(np.uint8)

@@ -30,6 +30,8 @@ MIN_SPREAD = 0.02
 """Spread of the evidence below which a picture is blank: lines one level of 255 darker than the paper make 0.2."""
 INK_QUANTILE, INK_SHARE, MAX_INK = 0.995, 0.5, 0.3
 """Ink is more than half as dark as the darkest half percent, and covers less than three tenths of the page."""
+LARGEST_DOT, LEAST_THICK = 12, 0.25
+"""Pixels of a dot, and the share of all ink that strokes are."""
 PLAUSIBLE_MM = (90.0, 430.0)
 """Lengths of paper that a picture of a 12-lead page shows along its longer side."""
 
@@ -60,12 +62,12 @@ def shrink(rgb: Rgb) -> tuple[Rgb, float]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), factor
 
 
-def line_evidence(rgb: Rgb, *, without_ink: bool = False) -> Plane:
+def line_evidence(rgb: Rgb, *, without_ink: bool = False, of_fax: bool = False) -> Plane:
     """Local darkness ``[height, width]`` in units of its own spread, clipped so that traces weigh no more than lines.
 
     The darkest channel is taken, since coloured lines are dark in one channel only. ``without_ink`` leaves out what
     is dark in all channels and much darker than the rest, as traces and print are: 0 there. Where lines are as dark
-    as traces they go with them.
+    as traces they go with them; ``of_fax`` keeps those that are thinner than traces.
     """
     # Coloured light must not decide which channel is the darkest: each is measured against the paper's own.
     channels = [channel * np.float32(200.0 / max(20.0, float(np.quantile(channel[::5, ::5], 0.7)))) for channel in
@@ -73,15 +75,18 @@ def line_evidence(rgb: Rgb, *, without_ink: bool = False) -> Plane:
     darkest = np.minimum(np.minimum(channels[0], channels[1]), channels[2])
     paper = np.ones_like(darkest)
     if without_ink:
-        paper = 1.0 - dark_ink(rgb).astype(np.float32)
+        paper = 1.0 - dark_ink(rgb, thick_only=of_fax).astype(np.float32)
     share = _wide_blur(paper, 12) + np.float32(1e-3)
     dark = (_wide_blur(darkest * paper, 12) / share - darkest) * paper
     spread = _wide_blur(np.abs(dark), 25) / (_wide_blur(paper, 25) + np.float32(1e-3)) + 2.0
     return np.clip(dark / spread, -2.0, 2.0).astype(np.float32)
 
 
-def dark_ink(rgb: Rgb) -> NDArray[np.uint8]:
-    """1 where strokes dark in all channels are, a pixel wider than they are; nowhere if they are everywhere."""
+def dark_ink(rgb: Rgb, *, thick_only: bool = False) -> NDArray[np.uint8]:
+    """1 where strokes dark in all channels are, a pixel wider than they are; nowhere if they are everywhere.
+
+    ``thick_only`` leaves out lines a pixel wide and dots, to which a fax turns a ruling.
+    """
     channels = cv2.split(rgb)
     lightest = np.asarray(np.maximum(np.maximum(channels[0], channels[1]), channels[2]), np.uint8)
     size = max(1, lightest.shape[1] // 4), max(1, lightest.shape[0] // 4)
@@ -91,8 +96,21 @@ def dark_ink(rgb: Rgb) -> NDArray[np.uint8]:
     dark = 255 - cv2.divide(lightest, paper, scale=255)
     top = float(np.quantile(dark[::3, ::3], INK_QUANTILE))
     ink = (dark > max(INK_SHARE * top, 20.0)).astype(np.uint8)
+    if thick_only:
+        ink = _thick(ink)
     ink = cv2.dilate(ink, np.ones((3, 3), np.uint8))
     return np.asarray(ink if ink.mean() < MAX_INK else np.zeros_like(ink), np.uint8)
+
+
+def _thick(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Ink without lines a pixel wide and without dots: a fax makes the ruling as black as the traces, but thinner."""
+    kept = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8)
+    large = stats[:count, cv2.CC_STAT_AREA] > LARGEST_DOT
+    large[0] = False
+    kept = np.asarray(large.astype(np.uint8)[labels.astype(np.intp)])
+    # Traces themselves may be as thin.
+    return np.asarray(kept if kept.sum() > LEAST_THICK * ink.sum() else ink, np.uint8)
 
 
 def pen_width(rgb: Rgb) -> float | None:

@@ -22,14 +22,14 @@ from retrieval.intake.page.flat import (
     sources,
 )
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
-from retrieval.intake.page.reach import with_ruled
+from retrieval.intake.page.reach import beside_ruling, reach_of, with_ruled
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import clearness, settle
 from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence, pen_width
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.view import View, stretched
 
-__all__ = ["FLAT_PX_PER_MM", "FlatPage", "flatten", "straighten_view"]
+__all__ = ["FLAT_PX_PER_MM", "FlatPage", "evidence_of", "flatten", "straighten_view"]
 
 PARTLY_COVERED = 0.25
 Window = tuple[float, float, float, float]
@@ -50,6 +50,8 @@ INKS = (True, False)
 Effort = Literal["full", "brief", "parts"]
 MIN_COVER, WELL_COVERED = 0.25, 0.6
 GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.12
+ALL_COVERED = 0.85
+"""Share of a picture without visible edges on which lines are followed, from which no table is sought beside them."""
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 
@@ -64,13 +66,22 @@ def straighten_view(view: View, effort: Effort = "full") -> FlatPage | None:
     if best is None:
         return None
     seen, found = best
-    if not seen.paper.all():
-        wider = with_ruled(seen, found.refined.matrix)
-        again = None if wider is None else _best_reading(wider, INKS)
-        if wider is not None and again is not None:
-            seen, found = wider, again
+    seen, found = _to_the_ends_of_the_ruling(seen, found)
     page = found.refined
     return flatten(seen, page.matrix, page.size_mm, trust_of(found.signs), ruled=True, bend=page.bend)
+
+
+def _to_the_ends_of_the_ruling(view: View, found: _Found) -> tuple[View, _Found]:
+    """Where the sheet's edge was mistaken, the reading up to where the lines end; and no paper far beyond them."""
+    if view.paper.all() and found.refined.covered > ALL_COVERED:
+        return view, found
+    reach = reach_of(view, found.refined.matrix)
+    wider = None if view.paper.all() else with_ruled(view, reach)
+    again = None if wider is None else _best_reading(wider, INKS)
+    if wider is not None and again is not None:
+        view, found = wider, again
+        reach = reach_of(view, found.refined.matrix)
+    return replace(view, paper=np.where(beside_ruling(view, reach) > 0, 0, view.paper).astype(np.uint8)), found
 
 
 def _read_stretched(view: View, *, brief: bool) -> tuple[View, _Found] | None:
@@ -103,8 +114,9 @@ def _reading_of_a_part(view: View) -> tuple[View, _Found] | None:
     return None
 
 
-def _evidence(view: View, *, without_ink: bool) -> Plane:
-    evidence = line_evidence(view.pixels, without_ink=without_ink)
+def evidence_of(view: View, *, without_ink: bool, of_fax: bool = False) -> Plane:
+    """``line_evidence`` of a view, 0 off its paper and near its rim."""
+    evidence = line_evidence(view.pixels, without_ink=without_ink, of_fax=of_fax)
     evidence[_near_rim(view.paper)] = 0
     # What is left out must not differ from the rest: a step from paper to nothing is a strong low frequency.
     seen = evidence != 0
@@ -134,7 +146,7 @@ class _Found:
 
 def _readings(view: View, parts: tuple[Window, ...], *, without_ink: bool) -> Iterator[_Found]:
     """Every reading of the ruling seen in parts of the view that can be followed over it, the likeliest first."""
-    evidence = _evidence(view, without_ink=without_ink)
+    evidence = evidence_of(view, without_ink=without_ink)
     middle = evidence.shape[1] / 2, evidence.shape[0] / 2
     tried: list[tuple[float, float]] = []
     pen = pen_width(view.pixels)

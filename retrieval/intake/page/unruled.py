@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.intake.page.direction import level_share
-from retrieval.intake.page.flat import FlatPage
+from retrieval.intake.page.flat import Bools, FlatPage
 from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.phase import Mask, Matrix
 from retrieval.intake.page.refine import framed
@@ -22,6 +23,11 @@ LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
 SIDE = 1500
 """Pixels of the longer side of the view from above."""
+MIN_TRACES = 3
+TABLE_TOP = 0.5
+"""Share of its columns in which the top of a tall stroke may be at one height; a table's is at all of them."""
+AGREE = 0.012
+"""Share of the picture's width within which ends of traces are the same."""
 MAX_SKEW, SKEW_STEP = 8.0, 0.2
 INK = 0.35
 UNRULED_TRUST, FLAT_TRUST = 0.4, 0.45
@@ -98,15 +104,38 @@ def _trace_span(dark: Plane) -> tuple[int, int] | None:
     """Leftmost and rightmost column of wide, thinly filled strokes; ``None`` where there are too few."""
     width = dark.shape[1]
     ink = (dark > max(0.25, 0.5 * float(np.quantile(dark, 0.995)))).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     boxes = stats[1:count]
     wide = boxes[:, cv2.CC_STAT_WIDTH] > LETTER_SHARE * width
     filled = boxes[:, cv2.CC_STAT_AREA] / (boxes[:, cv2.CC_STAT_WIDTH] * boxes[:, cv2.CC_STAT_HEIGHT])
     # A rule or a frame is flat or hollow to the last pixel; a trace moves up and down.
-    moves = (boxes[:, cv2.CC_STAT_HEIGHT] > 0.004 * width) & (boxes[:, cv2.CC_STAT_HEIGHT] < 0.3 * width)
-    traces = boxes[wide & moves & (filled < 0.8) & (filled > 0.005)]
-    if len(traces) < 3:
+    moves = wide & (boxes[:, cv2.CC_STAT_HEIGHT] > 0.004 * width) & (filled < 0.8) & (filled > 0.005)
+    low = boxes[:, cv2.CC_STAT_HEIGHT] < 0.3 * width
+    traces = boxes[moves & low]
+    if len(traces) < MIN_TRACES:
+        # Tall waves may tie all rows together.
+        tall = np.flatnonzero(moves & ~low)
+        traces = np.concatenate([traces, *(boxes[[i] * _rows_tied(labels == i + 1, boxes[i])] for i in tall)])
+    if len(traces) < MIN_TRACES:
         return None
-    left = int(traces[:, cv2.CC_STAT_LEFT].min())
-    right = int((traces[:, cv2.CC_STAT_LEFT] + traces[:, cv2.CC_STAT_WIDTH]).max())
+    starts = traces[:, cv2.CC_STAT_LEFT].astype(np.int64)
+    left = _agreed(starts, width)
+    right = -_agreed(-(starts + traces[:, cv2.CC_STAT_WIDTH].astype(np.int64)), width)
     return (left, right) if right - left > MIN_SPAN * width else None
+
+
+def _rows_tied(stroke: Bools, box: NDArray[np.generic]) -> int:
+    """How many rows of traces a tall stroke is made of; 0 for a table or a frame, which are level along their top."""
+    left, top, width, height = box[:4].tolist()
+    inside = stroke[top : top + height, left : left + width]
+    runs = np.diff(inside.astype(np.int8), axis=0, prepend=0).clip(0).sum(axis=0)
+    first = inside.argmax(axis=0)[runs > 0]
+    level = np.bincount(first).max() / max(1, len(first))
+    return int(np.median(runs)) if level < TABLE_TOP else 0
+
+
+def _agreed(ends: NDArray[np.int64], width: int) -> int:
+    """The outermost of the ends that another one shares: a stamp or a streak across the page ends elsewhere."""
+    ordered = np.sort(ends)
+    shared = np.flatnonzero(np.diff(ordered) <= AGREE * width)
+    return int(ordered[shared[0]] if len(shared) else ordered[0])

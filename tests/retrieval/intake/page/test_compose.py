@@ -1,4 +1,4 @@
-"""Traces on the canonical page look as if one pen had drawn them, and as they look on a page drawn from the signal."""
+"""Traces on the canonical page look as if one pen had drawn them, as they do on a page drawn from the signal."""
 
 from __future__ import annotations
 
