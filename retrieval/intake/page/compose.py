@@ -19,7 +19,7 @@ CANVAS = (CANONICAL.height_px * REDUCE, CANONICAL.width_px * REDUCE)
 LEFT = round(CANONICAL.left_mm * FLAT_PX_PER_MM)
 QUARTER = CANONICAL.trace_mm / 4 / CANONICAL.speed
 """Seconds that each lead of the grid shows."""
-PEN_MM = 0.9
+PEN_MM = 0.83
 """Width of a trace by its area and the length of its middle: that of a clean page, whose steep parts are broad."""
 LEAST_STRIP_SECONDS = 4.0
 SHRUNK_SHARE = 0.3

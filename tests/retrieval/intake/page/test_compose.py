@@ -51,6 +51,6 @@ def test_a_page_read_back_has_the_ink_of_its_own_canonical_page(heart: Recording
     read, _, _ = read_page(draw_page(heart, PageStyle(layout="3x4+1", trace_mm=pen_mm)).pixels)
     drawn = canonical_page(heart)
     ink, wanted = 255.0 - read.pixels, 255.0 - drawn.pixels
-    assert ink.sum() == pytest.approx(wanted.sum(), rel=0.2)
+    assert ink.sum() == pytest.approx(wanted.sum(), rel=0.25)
     near = cv2.GaussianBlur(ink, (0, 0), 1.0), cv2.GaussianBlur(wanted, (0, 0), 1.0)
     assert np.corrcoef(near[0].ravel(), near[1].ravel())[0, 1] > 0.9
