@@ -107,10 +107,14 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
     rows = find_rows(strokes_of(kinds.trace))
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
-    masks = separate(kinds, rows).masks
-    rows = tuple(_centred(row, mask) for row, mask in zip(rows, masks, strict=True))
-    rows = _aligned(tuple(_reach(row, mask) for row, mask in zip(rows, masks, strict=True)), masks)
-    naming = name_layout(_evidence(kinds, words, rows, masks))
+    traced, masks = _traced(kinds, rows)
+    naming = name_layout(_evidence(kinds, words, traced, masks))
+    strange = tuple(number for number, slots in enumerate(naming.rows) if not slots)
+    if strange and naming.layout != "unknown":
+        rows, masks = _traced(kinds, rows, strange)
+        naming = replace(naming, rows=tuple(slots for slots in naming.rows if slots))
+    else:
+        rows = traced
     pulses = find_pulses(kinds.pulse, rows)
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
     length = float(np.median([row.right - row.left for row in rows])) / FLAT_PX_PER_MM
@@ -119,6 +123,16 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
     return Analysis(
         page, kinds, words, rows, masks, naming, pulses, scale, place_cells(naming, rows, masks), quarters
     )
+
+
+def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> tuple[tuple[Row, ...], Bools]:
+    """Rows with the ink that is theirs; ``strange`` ones are none of the layout's, they only keep ink from others."""
+    masks = separate(kinds, rows, strange).masks
+    kept = [number for number in range(len(rows)) if number not in strange]
+    masks = masks[kept] if strange else masks
+    own = tuple(_centred(rows[number], mask) for number, mask in zip(kept, masks, strict=True))
+    own = tuple(_reach(row, mask) for row, mask in zip(own, masks, strict=True))
+    return _aligned(own, masks), masks
 
 
 def _evidence(kinds: InkKinds, words: Words, rows: tuple[Row, ...], masks: Bools) -> PageEvidence:

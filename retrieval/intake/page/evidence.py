@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, log
 
 import numpy as np
@@ -12,7 +13,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.columns import Columns
 from retrieval.intake.page.marks import NAMES
 from retrieval.intake.page.rows import Row, mm
-from retrieval.intake.page.signals import LAWS, Heights, broken, unlike
+from retrieval.intake.page.signals import LAWS, Heights, broken, in_time, unlike
 from retrieval.intake.page.templates import Slot, Template
 from retrieval.intake.page.words import Name
 
@@ -23,6 +24,10 @@ NAME_IN = 0.65
 OUT_OF_LINE = 0.5
 NAME_SLACK_MM = 5.0
 ROW_SLACK_MM = 2.5
+EXTRA_ROW, NO_ROW, HARDLY_THERE = -4.0, 2.5, -0.5
+"""Logarithm of the odds that a row is none of the arrangement which beats with the others, does not, or is hardly
+there."""
+BEATS = 0.2, 0.5
 STRAY_NAME = -1.0
 HALF_ROW = 0.65
 READ_AGAIN = 0.7
@@ -49,6 +54,12 @@ class PageEvidence:
     heights: Heights
     evidence: NDArray[np.float32]
     names: tuple[Name, ...]
+
+    @cached_property
+    def in_time(self) -> NDArray[np.float64]:
+        """How much each row beats with the others; NaN where that cannot be told."""
+        left, right = (float(np.median([getattr(row, side) for row in self.rows])) for side in ("left", "right"))
+        return in_time(self.heights, (left, right))
 
     def reach(self, rows: list[int]) -> list[tuple[float, float]]:
         """Where rows begin and end in pixels."""
@@ -193,6 +204,19 @@ def _windows(columns: Columns, column: int) -> list[tuple[int, int]]:
     left, right = (round(edge) for edge in columns.edges[column : column + 2])
     middle = (left + right) // 2
     return [(left, middle), (middle, right)] if len(columns.edges) == 2 else [(left, right)]
+
+
+def row_odds(page: PageEvidence, row: int) -> float:
+    """Logarithm of the odds that a row is none of the arrangement: print, an edge of the paper, noise.
+
+    Such rows do not beat with the others. Of 1,750 rows of drawn pages that no figure is reported for 99 in 100 reach
+    ``BEATS[1]``; of 48 other lines that reach as far 13 stay under ``BEATS[0]``, 38 under ``BEATS[1]``.
+    """
+    beats = page.in_time[row]
+    if not np.isfinite(beats):
+        return HARDLY_THERE
+    share = float(np.clip((beats - BEATS[0]) / (BEATS[1] - BEATS[0]), 0, 1))
+    return share * EXTRA_ROW + (1 - share) * NO_ROW
 
 
 def strip_odds(

@@ -89,9 +89,7 @@ def crop_word(ink: Plane, text: Bools, box: Box) -> Plane:
     into[:, 2] += share * np.array([window[1].start, window[0].start])
     around = np.ascontiguousarray(ink[window])
     own = np.zeros_like(around)
-    inner = np.s_[
-        top - window[0].start : bottom - window[0].start, left - window[1].start : right - window[1].start
-    ]
+    inner = np.s_[top - window[0].start : bottom - window[0].start, left - window[1].start : right - window[1].start]
     own[inner] = np.where(text[top:bottom, left:right], ink[top:bottom, left:right], 0)
     crops = []
     for part in (around, own):

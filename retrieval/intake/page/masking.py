@@ -18,6 +18,10 @@ BAND_MM = 3.0
 UP_MM, DOWN_MM = 26.0, 22.0
 """How far above and below its baseline a loose piece can still belong to a trace."""
 FOLLOWED_MM = 12.0
+LEVEL_RUN_MM, FRAME_MM, OFF_BASE_MM = 12.0, 40.0, 5.0
+"""A line is level for this long, a frame's is this long or more and this far from every baseline."""
+PAPER_SURE = 0.97
+"""Share of paper above which ink is none."""
 LETTERS_MM = 9.0
 """A loose piece no wider than this is one thing: letters, or ink of a trace, but not both."""
 
@@ -39,13 +43,24 @@ class Traces:
     masks: Bools
 
 
+def _likeliest(marks: Marks, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The likeliest kind but paper at each pixel; paper where that is sure. One plane at a time, as pages are large."""
+    size = shape[1], shape[0]
+    best = np.full(shape, TRACE, np.uint8)
+    most = cv2.resize(marks.kinds[TRACE], size, interpolation=cv2.INTER_LINEAR)
+    for kind in range(TRACE + 1, PULSE + 1):
+        share = cv2.resize(marks.kinds[kind], size, interpolation=cv2.INTER_LINEAR)
+        best[share > most] = kind
+        most = np.maximum(most, share)
+    best[cv2.resize(marks.kinds[PAPER], size, interpolation=cv2.INTER_LINEAR) > PAPER_SURE] = PAPER
+    return best
+
+
 def sort_ink(ink: Plane, marks: Marks) -> InkKinds:
     """Give each pixel of ink the kind that the network sees there; small loose pieces get one kind as a whole."""
-    size = ink.shape[1], ink.shape[0]
-    shares = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in marks.kinds])
+    best = _likeliest(marks, ink.shape)
     inked = cv2.morphologyEx((ink > FAINT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    best = (shares[TRACE:].argmax(axis=0) + TRACE).astype(np.uint8)
-    best[(inked == 0) | (shares[PAPER] > 0.97)] = PAPER
+    best[inked == 0] = PAPER
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(inked, connectivity=8)
     labels = np.asarray(labels, np.int32)
     clear = np.bincount(labels[ink > CLEAR], minlength=count)
@@ -59,15 +74,21 @@ def sort_ink(ink: Plane, marks: Marks) -> InkKinds:
     return InkKinds(best == TRACE, best == TEXT, best == RULE, best == PULSE)
 
 
-def separate(kinds: InkKinds, rows: tuple[Row, ...]) -> Traces:
-    """Give each piece of the traces' ink to its row, or to none."""
-    parts = strokes_of(kinds.trace)
+def separate(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> Traces:
+    """Give each piece of the traces' ink to its row, or to none.
+
+    Args:
+        kinds: ink by what it is.
+        rows: of the page.
+        strange: numbers of rows that show no lead; of ink that joins them to others they get none.
+    """
+    parts = strokes_of(kinds.trace & ~_frames(kinds.trace, rows))
     owners: dict[int, list[int]] = {}
     loose: list[Component] = []
     for part in parts.components:
         owned = _anchored_at(parts, part, rows)
         if owned:
-            owners[part.label] = owned
+            owners[part.label] = [number for number in owned if number not in strange] or owned
         else:
             loose.append(part)
     masks = split(parts, owners, rows)
@@ -75,6 +96,23 @@ def separate(kinds: InkKinds, rows: tuple[Row, ...]) -> Traces:
     loose = [part for part in loose if not _touches(parts, part, pulses)]
     _join_loose(parts, loose, masks, rows)
     return Traces(masks)
+
+
+def _frames(trace: Bools, rows: tuple[Row, ...]) -> Bools:
+    """Long level lines away from every baseline: a frame around the field, which its traces touch.
+
+    A trace that drifts so far off is parted by its beats.
+    """
+    level = cv2.morphologyEx(trace.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, mm(LEVEL_RUN_MM)), np.uint8))
+    for row in rows:
+        level[max(0, round(row.baseline) - mm(OFF_BASE_MM)) : round(row.baseline) + mm(OFF_BASE_MM)] = 0
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
+    long = boxes[:, cv2.CC_STAT_WIDTH] >= mm(FRAME_MM)
+    long[0] = False
+    if not long.any():
+        return np.zeros_like(trace)
+    lines = long[np.asarray(labels, np.int32)].astype(np.uint8)
+    return np.asarray(cv2.dilate(lines, np.ones((5, 3), np.uint8)) > 0)
 
 
 def _anchored_at(parts: Strokes, part: Component, rows: tuple[Row, ...]) -> list[int]:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.columns import Columns, fit_columns
-from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, strip_odds
+from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, row_odds, strip_odds
 from retrieval.intake.page.templates import RHYTHM, Slot, Template, templates
 
-EXTRA_ROW = -3.5
-"""Logarithm of the odds that a row of the page is none of the arrangement."""
 MOST_EXTRA, MOST_TRIED = 2, 6
-LEAST_ODDS = -4.0
-"""An arrangement with less is hardly likelier than a page of which nothing was understood."""
+LEAST_ODDS = 0.5
+"""An arrangement with less is hardly likelier than a page of which nothing was understood: of drawn pages that
+were read right 2 in 100 have less than 0.6, of those whose rows were mistaken half have less than 4."""
 SURE = 0.9
 """Weight of the logarithms: signs on one page are not independent of each other."""
 
@@ -145,7 +144,7 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
     """Odds of an arrangement: how often it is met, and what names, columns, laws and strips say."""
     columns = fits.of(template.columns, template, places)
     grid = places[: template.grid]
-    odds = template.prior + EXTRA_ROW * (len(page.rows) - len(places))
+    odds = template.prior + sum(row_odds(page, number) for number in range(len(page.rows)) if number not in places)
     odds += _column_odds(columns)
     names = match_names(page, columns, places, template)
     lawful = law_odds(page, columns, grid, template)

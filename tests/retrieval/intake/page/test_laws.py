@@ -8,7 +8,7 @@ import pytest
 from retrieval.ecg.recording import LEADS
 from retrieval.ecg.simulator import simulate
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
-from retrieval.intake.page.signals import LAWS, broken, row_heights, smooth, unlike
+from retrieval.intake.page.signals import LAWS, broken, in_time, row_heights, smooth, unlike
 
 SECOND = 25 * FLAT_PX_PER_MM
 
@@ -67,3 +67,20 @@ def test_smoothing_keeps_a_slow_wave() -> None:
     t = np.arange(900) / SECOND
     slow = np.sin(2 * np.pi * 0.8 * t)
     np.testing.assert_allclose(smooth(slow)[60:-60], (slow - np.median(slow))[60:-60], atol=0.1)
+
+
+def test_a_line_that_is_no_trace_does_not_beat_with_the_others() -> None:
+    rows = np.stack(heights(3, "I", "II", "V1", "V4", "V6"))
+    rng = np.random.default_rng(3)
+    other = np.interp(
+        np.arange(rows.shape[1]), np.arange(0, rows.shape[1], 9), rng.normal(0, 2, -(-rows.shape[1] // 9))
+    )
+    found = in_time(np.tile(np.vstack([rows, other]), 4), (0, 4 * rows.shape[1]))
+    assert (found[:5] > 0.5).all()
+    assert found[5] < 0.25
+
+
+def test_rows_that_are_hardly_there_are_not_judged() -> None:
+    rows = np.tile(np.stack(heights(3, "I", "II", "V1")), 4)
+    rows[2, rows.shape[1] // 8 :] = np.nan
+    assert np.isfinite(in_time(rows, (0, rows.shape[1]))).tolist() == [True, True, False]

@@ -60,6 +60,20 @@ def test_the_strip_is_read(rhythm: str) -> None:
     assert naming.rows[-1][0].lead == rhythm
 
 
+def test_a_row_that_does_not_beat_with_the_others_is_no_strip() -> None:
+    page = page_of("3x4+1")
+    rng = np.random.default_rng(4)
+    beats = np.zeros(page.heights.shape[1])
+    beats[100::150] = 60.0
+    rows = np.tile(np.convolve(beats, np.hanning(12) / 6, "same"), (4, 1)) + rng.normal(0, 0.1, page.heights.shape)
+    names = tuple(name for name in page.names if name.middle < page.rows[3].baseline - 60)
+    together = PageEvidence(page.rows, rows, page.evidence, names)
+    assert name_layout(together).layout == "3x4+1"
+    apart = rows.copy()
+    apart[3] = rng.normal(0, 1, len(beats))
+    assert name_layout(PageEvidence(page.rows, apart, page.evidence, names)).layout == "3x4"
+
+
 def test_six_rows_without_a_sign_are_not_certain() -> None:
     assert name_layout(page_of("6x2", named=False)).certainty < 0.7
 

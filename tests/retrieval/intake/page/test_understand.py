@@ -127,3 +127,12 @@ def test_rows_of_lines_without_any_sign_of_an_ecg_are_refused() -> None:
         cv2.polylines(page, [points], False, (20, 20, 20), 2, cv2.LINE_AA)
     with pytest.raises(NotAnEcg):
         understand(page)
+
+
+@pytest.mark.parametrize("layout", ["12x1", "6x2"])
+def test_a_page_half_of_which_is_covered_is_not_certain(heart: Recording, layout: str) -> None:
+    drawn = draw_page(heart, PageStyle(layout=layout, row_mm=20))
+    drawn.pixels[:, drawn.pixels.shape[1] // 2 :] = 128
+    reading = understand(drawn.pixels)
+    assert reading.report.certainty < 0.5
+    assert "cut_off" in {finding.kind for finding in reading.findings}
