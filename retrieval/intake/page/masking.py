@@ -44,7 +44,7 @@ class Traces:
 
 
 def _likeliest(marks: Marks, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The likeliest kind but paper at each pixel; paper where that is sure. One plane at a time, as pages are large."""
+    """The likeliest kind but paper at each pixel; paper where that is sure. One plane at a time: pages are large."""
     size = shape[1], shape[0]
     best = np.full(shape, TRACE, np.uint8)
     most = cv2.resize(marks.kinds[TRACE], size, interpolation=cv2.INTER_LINEAR)
