@@ -22,6 +22,8 @@ from retrieval.intake.result import Finding, IntakeReport
 
 MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
+HOPELESS = 0.02
+"""Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,12 @@ def understand(rgb: Rgb) -> PageReading:
 
 
 def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
-    """The report, less certain where the traces may not be one heart's; refused where they cannot be."""
+    """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit nothing."""
+    if report.certainty < HOPELESS:
+        raise NotAnEcg(
+            f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
+            f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
+        )
     if beats.strange and report.layout != "unknown":
         raise NotAnEcg(
             f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from retrieval.ecg.drawing import DrawnPage, PageStyle, draw_page
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
-from retrieval.intake.page.reading import PageReading, understand
+from retrieval.intake.heartbeat import common_beats
+from retrieval.intake.page.reading import PageReading, _doubted, understand
 from tests.retrieval.intake.test_pages import likeness
 
 TEXT = ("NAME: Q. Testperson 1.1.1950", "Inferior infarct, old")
@@ -136,3 +139,11 @@ def test_a_page_half_of_which_is_covered_is_not_certain(heart: Recording, layout
     reading = understand(drawn.pixels)
     assert reading.report.certainty < 0.5
     assert "cut_off" in {finding.kind for finding in reading.findings}
+
+
+def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
+    reading = understand(draw_page(heart, PageStyle(layout="3x4")).pixels)
+    beats = common_beats(reading.page)
+    assert _doubted(reading.report, beats) == reading.report
+    with pytest.raises(NotAnEcg, match=r"^lines were found in 3 rows, but they fit no arrangement of leads"):
+        _doubted(replace(reading.report, certainty=0.01), beats)
