@@ -93,7 +93,7 @@ def understand(rgb: Rgb) -> PageReading:
 
 
 def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
-    """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit nothing."""
+    """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none."""
     if report.certainty < HOPELESS:
         raise NotAnEcg(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
