@@ -9,25 +9,36 @@ from numpy.typing import NDArray
 from retrieval.intake.page.spectrum import Rgb, dark_ink
 
 Mask = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 SIDE = 900
 """Longest side in pixels at which directions are compared."""
+UNCLEAR = (0.25, 0.75)
+"""Evidence between these was seen for pages either way; of 48 drawn ones 47 lie outside."""
 LONG = 0.07
 """Share of the longer side from which a connected stroke is a piece of trace and no letter."""
 
 
-def runs_down(pixels: Rgb, valid: NDArray[np.bool_]) -> bool:
+def runs_down(pixels: Rgb, valid: Bools) -> bool:
     """Whether the traces of ``[height, width, 3]`` uint8 run from top to bottom.
 
     A trace is one stroke that is much longer than its waves are high; where strokes run into each other or into the
     ruling, its baselines still gather ink on few lines.
     """
+    return _level(pixels, valid) < 0.5
+
+
+def may_run_down(pixels: Rgb, valid: Bools) -> bool:
+    """Whether ``runs_down`` could as well have said the opposite: where tall waves tie all rows together."""
+    return UNCLEAR[0] < _level(pixels, valid) < UNCLEAR[1]
+
+
+def _level(pixels: Rgb, valid: Bools) -> float:
     factor = min(1.0, SIDE / max(pixels.shape[:2]))
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     paper = cv2.resize(valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     inner = cv2.erode(paper, np.ones((13, 13), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
-    ink = dark_ink(np.asarray(small, np.uint8)) * inner
-    return level_share(np.asarray(ink, np.uint8)) < 0.5
+    return level_share(np.asarray(dark_ink(np.asarray(small, np.uint8)) * inner, np.uint8))
 
 
 def level_share(ink: Mask) -> float:

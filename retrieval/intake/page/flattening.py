@@ -33,7 +33,7 @@ def _by_ruling(views: list[View]) -> FlatPage | None:
     tries: list[tuple[View, Effort]] = [(views[0], "full")]
     tries.extend((view, "brief") for view in views[1:])
     for view, effort in tries:
-        page = straighten_view(view, effort)
+        page = straighten_view(view, effort, views[-1])
         if page is not None:
             return page
-    return faint_view(views[-1]) or straighten_view(views[0], "parts")
+    return faint_view(views[-1]) or straighten_view(views[0], "parts", views[-1])

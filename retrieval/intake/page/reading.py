@@ -14,6 +14,7 @@ from retrieval.intake.findings import page_findings
 from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page.analysis import Analysis, analyse
 from retrieval.intake.page.compose import compose, paste
+from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
 from retrieval.intake.page.reporting import page_notes, report_of
@@ -24,6 +25,8 @@ MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
 HOPELESS = 0.02
 """Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
+LEAST_TURNED = 0.2
+"""Certainty that a page must reach when it was turned against what its strokes said."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,31 @@ def understand(rgb: Rgb) -> PageReading:
     page = flatten_picture(rgb)
     if page is None:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
+    size = rgb.shape[1], rgb.shape[0]
+    try:
+        return _read(page, size)
+    except NotAnEcg:
+        turned = _read_turned(page, size)
+        if turned is None:
+            raise
+        return turned
+
+
+def _read_turned(page: FlatPage, size: tuple[int, int]) -> PageReading | None:
+    """A page that could as well lie on its side, read so."""
+    if not may_run_down(page.pixels, page.valid):
+        return None
+    try:
+        turned = _read(page.turned(1), size)
+    except NotAnEcg:
+        return None
+    return turned if turned.report.certainty > LEAST_TURNED else None
+
+
+def _read(page: FlatPage, size: tuple[int, int]) -> PageReading:
+    """Read a straightened page of a picture of ``size`` (width, height)."""
     found = analyse(page)
-    report = report_of(found, (rgb.shape[1], rgb.shape[0]))
+    report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
     else:

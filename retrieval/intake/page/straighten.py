@@ -27,7 +27,7 @@ from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import clearness, settle
 from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence, pen_width
 from retrieval.intake.page.trust import Signs, trust_of
-from retrieval.intake.page.view import View, stretched
+from retrieval.intake.page.view import View, stretched, within
 
 __all__ = ["FLAT_PX_PER_MM", "FlatPage", "evidence_of", "flatten", "straighten_view"]
 
@@ -56,8 +56,8 @@ OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 
 
-def straighten_view(view: View, effort: Effort = "full") -> FlatPage | None:
-    """Straighten what a view shows by its ruling, or ``None``.
+def straighten_view(view: View, effort: Effort = "full", whole: View | None = None) -> FlatPage | None:
+    """Straighten what a view shows by its ruling, or ``None``; ``whole`` is the whole picture's view.
 
     ``effort`` ``"brief"`` looks at the lines beside the ink only; ``"parts"`` for lines that are even in a part of
     the page only, as where it curls.
@@ -66,21 +66,24 @@ def straighten_view(view: View, effort: Effort = "full") -> FlatPage | None:
     if best is None:
         return None
     seen, found = best
-    seen, found = _to_the_ends_of_the_ruling(seen, found)
+    seen, found = _to_the_ends_of_the_ruling(seen, found, whole)
     page = found.refined
     return flatten(seen, page.matrix, page.size_mm, trust_of(found.signs), ruled=True, bend=page.bend)
 
 
-def _to_the_ends_of_the_ruling(view: View, found: _Found) -> tuple[View, _Found]:
+def _to_the_ends_of_the_ruling(view: View, found: _Found, whole: View | None) -> tuple[View, _Found]:
     """Where the sheet's edge was mistaken, the reading up to where the lines end; and no paper far beyond them."""
-    if view.paper.all() and found.refined.covered > ALL_COVERED:
+    cut = whole is not None and (whole.paper.shape != view.paper.shape or not np.allclose(whole.place, view.place))
+    if view.paper.all() and found.refined.covered > ALL_COVERED and not cut:
         return view, found
-    reach = reach_of(view, found.refined.matrix)
-    wider = None if view.paper.all() else with_ruled(view, reach)
+    around = within(view, whole) if whole is not None and cut else view
+    wider = None
+    if not around.paper.all():
+        wider = with_ruled(around, reach_of(around, found.refined.matrix @ view.place @ inverse(around.place)))
     again = None if wider is None else _best_reading(wider, INKS)
     if wider is not None and again is not None:
         view, found = wider, again
-        reach = reach_of(view, found.refined.matrix)
+    reach = reach_of(view, found.refined.matrix)
     return replace(view, paper=np.where(beside_ruling(view, reach) > 0, 0, view.paper).astype(np.uint8)), found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -75,6 +75,14 @@ def looks(rgb: Rgb) -> Iterator[View]:
     if sheet is not None:
         yield look(rgb, Sheet(sheet.mask, sheet.scale * factor, enlarged(sheet.quad, factor)))
     yield look(rgb)
+
+
+def within(view: View, whole: View) -> View:
+    """The whole picture's view with the paper of a view that was cut out of it."""
+    into = whole.place @ inverse(view.place)
+    paper = cv2.warpPerspective(view.paper, into, whole.paper.shape[::-1], flags=cv2.INTER_LINEAR)
+    corners = None if view.corners is None else project(into, view.corners)
+    return replace(whole, paper=np.where(paper > 127, 255, 0).astype(np.uint8), corners=corners)
 
 
 def enlarged(quad: Matrix | None, factor: float) -> Matrix | None:

@@ -1,0 +1,28 @@
+"""Drawn and spoiled pages that were once cut off or turned, read by the judge that makes the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from eval.bench.pages import plan
+from eval.bench.pages.judging import score
+
+NO_FIGURE_FROM = 500_000
+"""Seeds from here on belong to no figure; these pages were looked at while the reader was mended."""
+
+
+@pytest.mark.parametrize(
+    ("row", "page", "layout"),
+    [
+        ("paper 2", 701, "12x1"),  # a shaded fold was taken for the sheet's edge, and the rest cut off
+        ("paper 2", 704, "3x4+3"),  # tall waves tie all rows together: it was turned on its side
+    ],
+)
+def test_pages_that_were_once_refused(row: str, page: int, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "seed_of", lambda row, page: NO_FIGURE_FROM + row * plan.SEEDS_A_ROW + page)
+    clean, picture = plan.make([one.name for one in plan.ROWS].index(row), page)
+    found = score(picture.pixels, clean, picture.forward, picture.shows)
+    assert (found.layout, found.layout_right) == (layout, True)
+    assert found.pitch_error is not None
+    assert found.pitch_error < 0.02
+    assert found.placed == found.leads
