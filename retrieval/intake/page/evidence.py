@@ -24,7 +24,7 @@ NAME_IN = 0.65
 OUT_OF_LINE = 0.5
 NAME_SLACK_MM = 5.0
 ROW_SLACK_MM = 2.5
-EXTRA_ROW, NO_ROW, HARDLY_THERE = -4.0, 2.5, -0.5
+EXTRA_ROW, NO_ROW, HARDLY_THERE = -4.0, 1.2, -0.5
 """Logarithm of the odds that a row is none of the arrangement which beats with the others, does not, or is hardly
 there."""
 BEATS = 0.2, 0.5

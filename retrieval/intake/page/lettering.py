@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from retrieval.intake.page.network import network
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels, the last two outside."""
-NETWORK = Path(__file__).with_name("lettering.onnx")
 CROP = (24, 80)
 """Height and width to which a word is brought; longer words are squeezed."""
 EDGE = 0.15
@@ -108,18 +101,7 @@ def read_words(ink: Plane, text: Bools, boxes: tuple[Box, ...]) -> Plane:
     parts = []
     for first in range(0, len(boxes), AT_ONCE):
         crops = np.stack([crop_word(ink, text, box) for box in boxes[first : first + AT_ONCE]])
-        parts.append(np.asarray(_session().run(None, {"words": crops})[0]))
+        parts.append(np.asarray(network("lettering").run(None, {"words": crops})[0]))
     logits = np.concatenate(parts)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-
-
-@cache
-def _session() -> InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it would keep a third of a gigabyte after a large page
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(NETWORK), options, providers=["CPUExecutionProvider"])

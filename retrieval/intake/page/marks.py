@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,16 +10,13 @@ from numpy.typing import NDArray
 
 from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from retrieval.intake.page.network import network
 
 Plane = NDArray[np.float32]
 READ_PX_PER_MM = 4.0
 """Scale at which the network looks: small print of 2 mm is 8 pixels high."""
 STEP = 16
 """The network halves its input four times."""
-NETWORK = Path(__file__).with_name("marks.onnx")
 NAMES = (*LEADS, "-aVR")
 SPEEDS = (25.0, 50.0, 12.5)
 GAINS = ("5", "10", "20", "5/10")
@@ -57,7 +51,7 @@ def read_marks(ink: Plane) -> Marks:
     small = shrunk_ink(ink)
     high, wide = small.shape
     padded = np.pad(small, ((0, -high % STEP), (0, -wide % STEP)))
-    kinds, names = _session().run(None, {"ink": padded[None, None]})
+    kinds, names = network("marks").run(None, {"ink": padded[None, None]})
     kinds, names = np.asarray(kinds)[0], np.asarray(names)[0]
     return Marks(_softmax(kinds[:, :high, :wide]), _softmax(names[:, : -(-high // 4), : -(-wide // 4)]))
 
@@ -65,14 +59,3 @@ def read_marks(ink: Plane) -> Marks:
 def _softmax(logits: Plane) -> Plane:
     powers = np.exp(logits - logits.max(axis=0, keepdims=True))
     return np.asarray(powers / powers.sum(axis=0, keepdims=True), np.float32)
-
-
-@cache
-def _session() -> InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it would keep a third of a gigabyte after a large page
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(NETWORK), options, providers=["CPUExecutionProvider"])

@@ -23,6 +23,7 @@ SHORT, BESIDE = 0.85, 0.5
 UNEVEN, ASTRAY_MM, HALF_INKED = 1.75, 25.0, 0.5
 """Rows whose distances differ by this factor, one that begins or ends this far from the others, or a lead of which
 less than this share of the columns shows ink, are signs of a mistaken row; one maker's distances differ by 1.5."""
+LEAST_NAMES = 2
 ASSUMED = 0.5
 """Under this certainty what is said is more assumed than found."""
 
@@ -88,7 +89,9 @@ def doubts(naming: Naming, rows: tuple[Row, ...], cells: tuple[Cell, ...]) -> bo
     uneven = len(apart) > 1 and bool(apart.max() > UNEVEN * apart.min())
     ends = np.array([[row.left, row.right] for row in grid]).reshape(-1, 2)
     astray = len(ends) > 0 and bool(np.abs(ends - np.median(ends, axis=0)).max() > mm(ASTRAY_MM))
-    return uneven or astray or any(cell.inked < HALF_INKED for cell in cells)
+    # Limb leads of six rows may be told by their laws, but what stands on such a page is told by its names.
+    unnamed = naming.layout.startswith("6x1") and naming.named < LEAST_NAMES
+    return uneven or astray or unnamed or any(cell.inked < HALF_INKED for cell in cells)
 
 
 def _assumed(found: Analysis) -> Iterator[str]:

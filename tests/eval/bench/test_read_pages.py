@@ -15,6 +15,7 @@ NO_FIGURE_FROM = 500_000
     ("row", "page", "layout"),
     [
         ("paper 2", 701, "12x1"),  # a shaded fold was taken for the sheet's edge, and the rest cut off
+        ("photo 2", 802, "3x4+3"),  # lines fade at its left, where it was cut off as a table beside the sheet
         ("paper 2", 704, "3x4+3"),  # tall waves tie all rows together: it was turned on its side
     ],
 )

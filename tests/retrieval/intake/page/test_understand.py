@@ -13,7 +13,10 @@ from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
 from retrieval.intake.heartbeat import common_beats
+from retrieval.intake.page.analysis import analyse
+from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.reading import PageReading, _doubted, understand
+from retrieval.intake.page.reporting import doubts
 from tests.retrieval.intake.test_pages import likeness
 
 TEXT = ("NAME: Q. Testperson 1.1.1950", "Inferior infarct, old")
@@ -147,3 +150,12 @@ def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
     assert _doubted(reading.report, beats) == reading.report
     with pytest.raises(NotAnEcg, match=r"^lines were found in 3 rows, but they fit no arrangement of leads"):
         _doubted(replace(reading.report, certainty=0.01), beats)
+
+
+def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
+    flat = flatten_picture(draw_page(heart, PageStyle(layout="6x1-chest", row_mm=28)).pixels)
+    assert flat is not None
+    found = analyse(flat)
+    assert found.naming.layout == "6x1-chest"
+    assert not doubts(found.naming, found.rows, found.cells)
+    assert doubts(replace(found.naming, named=1), found.rows, found.cells)
