@@ -98,7 +98,9 @@ def report(scores: list[Score]) -> str:
     ours = [s for s in scores if ROWS[s["row"]].source == "drawn" and ROWS[s["row"]].way != "augraphy"]
     tuned = [s for s in ours if ROWS[s["row"]].way == "recipe"]
     names = sorted({s["drawn"]["layout"] for s in ours})
+    kinds = dict.fromkeys(row.kind for row in ROWS if row.way == "recipe" and row.source == "drawn")
     totals = [
+        *((f"{kind}, all strengths", [s for s in tuned if ROWS[s["row"]].kind == kind]) for kind in kinds),
         ("scan, paper and fax", [s for s in tuned if not ROWS[s["row"]].is_photo]),
         ("photo and screen", [s for s in tuned if ROWS[s["row"]].is_photo]),
         ("all pages", scores),
