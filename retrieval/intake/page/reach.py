@@ -28,7 +28,7 @@ WHOLE_FIELD = 0.93
 LEAST_FIELD_MM2 = 8000.0
 FADED_TRUST = 0.2
 """Beside ruled fields of photographs it was 0.07 to 0.14 in the middle, where the lines only faded 0.25 to 0.3."""
-BESIDE_MM = 8
+BESIDE_MM = 4
 """Millimetres beyond the ruled field in which traces and print may still stand."""
 
 

@@ -50,8 +50,8 @@ INKS = (True, False)
 Effort = Literal["full", "brief", "parts"]
 MIN_COVER, WELL_COVERED = 0.25, 0.6
 GOOD_COVER, GOOD_NOISE_MM, GOOD_LIKELY = 0.5, 0.5, 0.12
-ALL_COVERED = 0.85
-"""Share of a picture without visible edges on which lines are followed, from which no table is sought beside them."""
+ALL_RULED = 0.95
+"""Share of a picture without visible edges that the field of clear lines takes, from which no table is sought."""
 OFF_EDGE = 0.008
 """Share of the longer side by which evidence is kept off the sheet's rim, whose edge is a stronger line than any."""
 
@@ -74,7 +74,7 @@ def straighten_view(view: View, effort: Effort = "full", whole: View | None = No
 def _to_the_ends_of_the_ruling(view: View, found: _Found, whole: View | None) -> tuple[View, _Found]:
     """Where the sheet's edge was mistaken, the reading up to where the lines end; and no paper far beyond them."""
     cut = whole is not None and (whole.paper.shape != view.paper.shape or not np.allclose(whole.place, view.place))
-    if view.paper.all() and found.refined.covered > ALL_COVERED and not cut:
+    if view.paper.all() and float((found.refined.ruled > 0).mean()) > ALL_RULED and not cut:
         return view, found
     around = within(view, whole) if whole is not None and cut else view
     wider = None
