@@ -29,6 +29,8 @@ MIN_TRACE_MM = 60.0
 MIN_NAMES = 3
 MIN_SIGNS = 4
 """Names where they belong, and twice the pulses that stand on their feet, with which a page stands upright."""
+LEAST_NAMED = 0.2
+"""Certainty of the arrangement under which these signs are not enough: pulses of a page on its head may stand too."""
 LAWFUL = 2.0
 UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
@@ -73,7 +75,7 @@ def analyse(page: FlatPage) -> Analysis:
     ink = find_ink(page)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
     one, refusal = _try(page, ink, first)
-    if one is not None and first == 0 and one.naming.named + 2 * len(one.pulses) >= MIN_SIGNS:
+    if one is not None and first == 0 and _stands(one):
         return one
     other, _ = _try(page, ink, first + 2)
     found = [reading for reading in (one, other) if reading is not None]
@@ -82,6 +84,11 @@ def analyse(page: FlatPage) -> Analysis:
     found.sort(key=lambda reading: -_standing(reading))
     apart = _standing(found[0]) - (_standing(found[1]) if len(found) > 1 else 0.0)
     return replace(found[0], upright_share=float(1 / (1 + np.exp(-apart))))
+
+
+def _stands(reading: Analysis) -> bool:
+    """Whether a page needs not be tried on its head: its signs are there, and its rows are some arrangement's."""
+    return reading.naming.named + 2 * len(reading.pulses) >= MIN_SIGNS and reading.naming.certainty > LEAST_NAMED
 
 
 def _standing(reading: Analysis) -> float:

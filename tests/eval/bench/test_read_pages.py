@@ -16,6 +16,8 @@ NO_FIGURE_FROM = 500_000
     [
         ("paper 2", 701, "12x1"),  # a shaded fold was taken for the sheet's edge, and the rest cut off
         ("photo 2", 802, "3x4+3"),  # lines fade at its left, where it was cut off as a table beside the sheet
+        ("photo turned 2", 837, "3x4+3"),  # on its head, where its pulses seem to stand on their feet
+        ("photo 2", 809, "6x1-chest"),  # clutter on the table was taken for the beginnings of its rows
         ("paper 2", 704, "3x4+3"),  # tall waves tie all rows together: it was turned on its side
     ],
 )
