@@ -105,7 +105,7 @@ def _try(page: FlatPage, ink: Plane, quarters: int) -> tuple[Analysis | None, No
     try:
         return _analyse(turned, np.ascontiguousarray(np.rot90(ink, quarters)), quarters), None
     except NotAnEcg as error:
-        return None, error
+        return None, error.with_traceback(None)  # which would keep every array while the page is tried again
 
 
 def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:

@@ -25,6 +25,8 @@ MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
 HOPELESS = 0.02
 """Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
+LEAST_SECONDS = 1.0
+"""Of the longest lead: a column of four takes 1.25 s where five seconds run at 50 mm/s."""
 LEAST_TURNED = 0.2
 """Certainty that a page must reach when it was turned against what its strokes said."""
 
@@ -85,16 +87,17 @@ def understand(rgb: Rgb) -> PageReading:
     size = rgb.shape[1], rgb.shape[0]
     try:
         return _read(page, size)
-    except NotAnEcg:
-        turned = _read_turned(page, size)
-        if turned is None:
-            raise
-        return turned
+    except NotAnEcg as error:
+        refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
+    turned = _read_turned(page, size)
+    if turned is None:
+        raise refusal
+    return turned
 
 
 def _read_turned(page: FlatPage, size: tuple[int, int]) -> PageReading | None:
-    """A page that could as well lie on its side, read so."""
-    if not may_run_down(page.pixels, page.valid):
+    """A ruled page that could as well lie on its side, read so."""
+    if not page.ruled or not may_run_down(page.pixels, page.valid):
         return None
     try:
         turned = _read(page.turned(1), size)
@@ -124,6 +127,12 @@ def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
         raise NotAnEcg(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
+        )
+    longest = max((lead.seconds for lead in report.leads), default=LEAST_SECONDS)
+    if longest < LEAST_SECONDS:
+        raise NotAnEcg(
+            f"the longest lead would show {longest:.1f} s; a page shows 1.2 s or more of each: bring the page alone, "
+            "upright and whole"
         )
     if beats.strange and report.layout != "unknown":
         raise NotAnEcg(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 
 import cv2
@@ -150,6 +151,9 @@ def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
     assert _doubted(reading.report, beats) == reading.report
     with pytest.raises(NotAnEcg, match=r"^lines were found in 3 rows, but they fit no arrangement of leads"):
         _doubted(replace(reading.report, certainty=0.01), beats)
+    short = tuple(replace(lead, seconds=0.5) for lead in reading.report.leads)
+    with pytest.raises(NotAnEcg, match=r"^the longest lead would show 0\.5 s"):
+        _doubted(replace(reading.report, leads=short), beats)
 
 
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
@@ -159,3 +163,12 @@ def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) 
     assert found.naming.layout == "6x1-chest"
     assert not doubts(found.naming, found.rows, found.cells)
     assert doubts(replace(found.naming, named=1), found.rows, found.cells)
+
+
+def test_a_refusal_keeps_nothing_of_the_page(heart: Recording) -> None:
+    """Its traceback would hold every array of the page until the next one is read."""
+    upside_down = draw_page(heart, PageStyle(layout="3x4")).pixels[: 30 * 5]
+    with pytest.raises(NotAnEcg) as refusal:
+        understand(np.ascontiguousarray(np.vstack([upside_down, upside_down[::-1]])))
+    frames = [frame.name for frame in traceback.extract_tb(refusal.value.__traceback__)]
+    assert "_analyse" not in frames
