@@ -20,7 +20,8 @@ SHORTEST = 40
 """Columns (0.8 s); less holds no beat."""
 FOLLOWED = 0.5
 """Share of its columns in which a trace must have been followed."""
-STILL_MV = 1e-4
+STILL = 1e-4
+"""Spread of movement a column below which a trace is a straight line."""
 ENOUGH_PAIRS = 4
 STRANGE = 0.25
 """Agreement below which no page of real ECGs was seen; see docs/intake.md."""
@@ -64,18 +65,23 @@ def _agreements(signals: NDArray[np.floating]) -> Iterator[float]:
     shown = np.flatnonzero(np.isfinite(signals).sum(axis=0) >= 2)
     if len(shown) < SHORTEST:
         return
-    moves = [_movement(signal) for signal in signals[:, shown[0] : shown[-1] + 1]]
+    stretch = signals[:, shown[0] : shown[-1] + 1]
+    moves = [movement(signal, SMOOTH, FOLLOWED * stretch.shape[1]) for signal in stretch]
     for one, other in combinations([move for move in moves if move is not None], 2):
         yield float(np.mean(one * other))
 
 
-def _movement(signal: NDArray[np.floating]) -> NDArray[np.float64] | None:
-    """How fast a trace moves, as deviations from its mean in units of its spread; ``None`` where it says nothing."""
+def movement(signal: NDArray[np.floating], smooth: int, least: float) -> NDArray[np.float64] | None:
+    """How fast a trace moves, as deviations from its mean in units of its spread; ``None`` where it says nothing.
+
+    Args:
+        signal: heights, NaN where there is no ink.
+        smooth: columns over which movement is averaged.
+        least: columns in which the trace must have been followed.
+    """
     seen = np.flatnonzero(np.isfinite(signal))
-    if len(seen) < FOLLOWED * len(signal):
+    if len(seen) < least:
         return None
     filled = np.interp(np.arange(len(signal)), seen, signal[seen])
-    speed = np.convolve(np.abs(np.diff(filled)), np.full(SMOOTH, 1 / SMOOTH), "same")
-    if speed.std() < STILL_MV:
-        return None
-    return (speed - speed.mean()) / speed.std()
+    speed = np.convolve(np.abs(np.diff(filled)), np.full(smooth, 1 / smooth), "same")
+    return None if speed.std() < STILL else (speed - speed.mean()) / speed.std()

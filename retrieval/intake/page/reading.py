@@ -17,7 +17,7 @@ from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
-from retrieval.intake.page.reporting import page_notes, report_of
+from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding, IntakeReport
 
@@ -139,7 +139,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
             f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "
             "heart reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"
         )
-    return replace(report, certainty=min(report.certainty, 0.45)) if beats.doubtful else report
+    return replace(report, certainty=min(report.certainty, DOUBTED)) if beats.doubtful else report
 
 
 def _findings(

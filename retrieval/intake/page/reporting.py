@@ -18,12 +18,14 @@ from retrieval.intake.result import Finding, FoundLead, IntakeReport
 FULL_SECONDS = 10.0
 UPRIGHT, GUESSED = 0.9, 0.45
 DOUBTED = 0.45
+"""No more is claimed for a page whose rows or beats cannot be what they were taken for."""
 SHORT, BESIDE = 0.85, 0.5
 """Rows of less than this share of ten seconds, beside which the picture goes on for this share of their length."""
 UNEVEN, ASTRAY_MM, HALF_INKED = 1.75, 25.0, 0.5
 """Rows whose distances differ by this factor, one that begins or ends this far from the others, or a lead of which
 less than this share of the columns shows ink, are signs of a mistaken row; one maker's distances differ by 1.5."""
 LEAST_NAMES = 2
+"""Printed names with which six rows of one lead each are told to be limb or chest leads."""
 ASSUMED = 0.5
 """Under this certainty what is said is more assumed than found."""
 

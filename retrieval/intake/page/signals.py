@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.intake.heartbeat import movement
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 
 Heights = NDArray[np.float64]
@@ -16,7 +17,6 @@ MIN_COLUMNS = 60
 TIME_PARTS, LEAST_PARTS = 8, 3
 MOVED_MM = 2.5
 """Over this (0.1 s) movement is averaged: a QRS complex need not peak in all leads at once."""
-STILL = 1e-4
 LAWS: dict[str, tuple[float, ...]] = {
     "I - II + III": (1.0, -1.0, 1.0),
     "aVR + aVL + aVF": (1.0, 1.0, 1.0),
@@ -58,7 +58,8 @@ def in_time(heights: Heights, span: tuple[float, float]) -> NDArray[np.float64]:
     edges = np.linspace(max(0.0, span[0]), span[1], TIME_PARTS + 1).round().astype(int)
     found = np.full((TIME_PARTS, len(heights)), np.nan)
     for part, (left, right) in enumerate(pairwise(edges)):
-        moves = [_moves(row[left:right]) for row in heights]
+        least = max(MIN_COLUMNS, (right - left) // 2)
+        moves = [movement(row[left:right], round(MOVED_MM * FLAT_PX_PER_MM), least) for row in heights]
         here = {number: move for number, move in enumerate(moves) if move is not None}
         for number, move in here.items():
             others = [float(np.mean(move * theirs)) for other, theirs in here.items() if other != number]
@@ -66,17 +67,6 @@ def in_time(heights: Heights, span: tuple[float, float]) -> NDArray[np.float64]:
                 found[part, number] = np.median(others)
     known = [np.sort(column[np.isfinite(column)]) for column in found.T]
     return np.array([column[-2:].mean() if len(column) >= LEAST_PARTS else np.nan for column in known])
-
-
-def _moves(heights: Heights) -> Heights | None:
-    """How fast a stretch moves, as deviations from its mean in units of its spread; ``None`` where little is."""
-    known = np.flatnonzero(np.isfinite(heights))
-    if len(known) < max(MIN_COLUMNS, len(heights) // 2):
-        return None
-    filled = np.interp(np.arange(len(heights)), known, heights[known])
-    width = max(1, round(MOVED_MM * FLAT_PX_PER_MM))
-    speed = np.convolve(np.abs(np.diff(filled)), np.full(width, 1.0 / width), "same")
-    return None if speed.std() < STILL else (speed - speed.mean()) / speed.std()
 
 
 def broken(law: tuple[float, ...], rows: list[Heights]) -> float:
