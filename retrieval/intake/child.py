@@ -16,35 +16,50 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-TOO_LARGE_EXIT = 77
-"""Exit code of a child that saw itself grow over its limit."""
+TOO_LARGE_EXIT, NEVER_READY_EXIT, FAILED_EXIT = 77, 78, 79
+"""Exit codes of a child that saw itself grow over its limit, could not begin, or failed outside of any file."""
+READY = b"nearbeat"
+"""What a child says first, in the place of a length: from here on, what goes wrong may be a file's fault."""
 WATCH_SECONDS = 0.05
 FORBIDDEN = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
 """Events of Python that no reader has a reason for: what is in a file stays on this machine, and starts nothing."""
 
 
 def main(memory_mb: int) -> None:
-    """Answer requests until the input ends."""
-    answers = _private_output()
-    _limit_memory(memory_mb)
-    sys.addaudithook(_refuse_ways_out)
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
-        _limit_processor(request["seconds"])
-        _forget_peak()
-        data = _answer(request, memory_mb)
-        answers.write(len(data).to_bytes(8, "big") + data)
-        answers.flush()
+    """Answer requests until the input ends; whatever fails outside of a file is told on the standard error."""
+    answers, last_words = _private_outputs()
+    exit_code = NEVER_READY_EXIT
+    try:
+        import retrieval.intake.reading_files  # noqa: F401  what each file needs, before any can be blamed
+
+        _limit_memory(memory_mb)
+        sys.addaudithook(_refuse_ways_out)
+        _send(answers, READY)
+        exit_code = FAILED_EXIT
+        for line in sys.stdin.buffer:
+            request = json.loads(line)
+            _limit_processor(request["seconds"])
+            _forget_peak()
+            data = _answer(request, memory_mb)
+            _send(answers, len(data).to_bytes(8, "big") + data)
+    except Exception as error:
+        _send(last_words, f"{type(error).__name__}: {error}".encode(errors="replace"))
+        os._exit(exit_code)
 
 
-def _private_output() -> BinaryIO:
-    """Keep the pipe to the parent for answers alone; what libraries print goes nowhere."""
-    answers = os.fdopen(os.dup(1), "wb")
+def _private_outputs() -> tuple[BinaryIO, BinaryIO]:
+    """Keep both pipes to the parent for what this file says; what libraries print goes nowhere."""
+    answers, last_words = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(2), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.close(nowhere)
-    return answers
+    return answers, last_words
+
+
+def _send(pipe: BinaryIO, data: bytes) -> None:
+    pipe.write(data)
+    pipe.flush()
 
 
 def _answer(request: dict[str, Any], memory_mb: int) -> bytes:
@@ -106,7 +121,7 @@ def _refuse_ways_out(event: str, _: Any) -> None:
 
 def _limit_memory(memory_mb: int) -> None:
     """A limit of the system where it has one, and a look at the own size where that does not count."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
+    with contextlib.suppress(ImportError, OSError, ValueError, RuntimeError):  # the last: no thread to be had
         import resource
 
         limit = memory_mb << 20

@@ -47,11 +47,20 @@ class Keeper:
     def __init__(self, memory_mb: int) -> None:
         self.memory_mb = memory_mb
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._ended = False
 
     def ask(self, request: Mapping[str, Any]) -> Reply:
-        """Send a request and wait for the answer, no longer than its ``seconds``."""
+        """Send a request and wait for the answer, no longer than its ``seconds``.
+
+        A child that fails outside of the file is no fault of the file's, and of a busy machine often a passing one:
+        the file gets another child, once.
+        """
+        reply = self._ask(request)
+        return self._ask(request) if reply.message.get("stopped") == "outside" else reply
+
+    def _ask(self, request: Mapping[str, Any]) -> Reply:
         from retrieval.intake.wire import unpack
 
         process = self._running()
@@ -59,7 +68,7 @@ class Keeper:
             return _refusal("reader_failed", f"'{_name(request)}' was not read: the reader was closed")
         watch = _Watch(process, request["seconds"])
         try:
-            data = _converse(process, request)
+            data = self._converse(process, request)
         finally:
             watch.stop()
         if data is None:
@@ -89,8 +98,29 @@ class Keeper:
                 self._process = _start(self.memory_mb)
             return self._process
 
+    def _converse(self, process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
+        """Ask, and give the bytes of the answer; ``None`` when the process ended before it was whole."""
+        from retrieval.intake.child import READY
+
+        if process.stdin is None or process.stdout is None:
+            return None
+        try:
+            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            process.stdin.flush()
+            if self._ready is not process:
+                if process.stdout.read(len(READY)) != READY:
+                    return None
+                self._ready = process
+            length = int.from_bytes(process.stdout.read(8), "big")
+            data = process.stdout.read(length) if length <= MAX_ANSWER else b""
+        except (OSError, ValueError):  # a broken pipe, or one that was closed meanwhile
+            return None
+        return data if len(data) == length > 0 else None
+
     def _fallen(self, process: subprocess.Popen[bytes], request: Mapping[str, Any], watch: _Watch) -> Reply:
-        self._stop(process)
+        from retrieval.intake.child import FAILED_EXIT, TOO_LARGE_EXIT
+
+        said = self._stop(process)
         code, name = process.returncode, _name(request)
         if watch.late or code == -getattr(signal, "SIGXCPU", 0) != 0:
             return _refusal(
@@ -99,26 +129,27 @@ class Keeper:
                 "time",
                 watch.spent,
             )
-        from retrieval.intake.child import TOO_LARGE_EXIT
-
         if code == TOO_LARGE_EXIT:
             sentence = f"reading '{name}' takes more than {self.memory_mb:,} MB of memory; bring a smaller picture"
             return _refusal("too_large", sentence, "memory")
-        return _refusal(
-            "reader_failed",
-            f"'{name}' broke its reader ({_how_it_ended(code)}); it is damaged: export it again",
-        )
+        how = _how_it_ended(code)
+        if self._ready is not process or code == FAILED_EXIT:
+            sentence = f"the process to read '{name}' with failed of itself ({said or how}); try again, or report it"
+            return _refusal("reader_failed", sentence, "outside")
+        return _refusal("reader_failed", f"'{name}' broke its reader ({how}); it is damaged: export it again")
 
-    def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Leave no process, no zombie and no open pipe."""
+    def _stop(self, process: subprocess.Popen[bytes]) -> str:
+        """Leave no process, no zombie and no open pipe; give the last line that the process had to say."""
         with self._lock:
             if self._process is process:
                 self._process = None
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout):
+        said = _last_words(process)
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 _close(pipe)
+        return said
 
 
 class _Watch:
@@ -169,23 +200,21 @@ def _start(memory_mb: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-I", "-S", "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
     )
 
 
-def _converse(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
-    """Ask, and give the bytes of the answer; ``None`` when the process ended before it was whole."""
-    if process.stdin is None or process.stdout is None:
-        return None
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    """The last line on the standard error of a process that ended."""
+    if process.stderr is None:
+        return ""
     try:
-        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-        process.stdin.flush()
-        length = int.from_bytes(process.stdout.read(8), "big")
-        data = process.stdout.read(length) if length <= MAX_ANSWER else b""
-    except (OSError, ValueError):  # a broken pipe, or one that was closed meanwhile
-        return None
-    return data if len(data) == length > 0 else None
+        os.set_blocking(process.stderr.fileno(), False)  # whoever inherited the pipe is not waited for
+        lines = os.read(process.stderr.fileno(), 1 << 16).decode(errors="replace").strip().splitlines()
+    except (OSError, ValueError):  # nothing was said, or another thread closed it
+        return ""
+    return "".join(letter for letter in lines[-1][:300] if letter.isprintable()) if lines else ""
 
 
 def _refusal(kind: str, message: str, stopped: str = "crash", cpu_s: float = 0.0) -> Reply:

@@ -96,6 +96,16 @@ def unforeseen(path, page, declared):
     raise RuntimeError("two\nlines")
 
 
+def cut_the_wire(path, page, declared):
+    from retrieval.intake import wire
+
+    def fail(*_, **__):
+        raise OSError("the wire is cut")
+
+    wire.json = type("Cut", (), {"dumps": fail})()
+    return blank(path, page, declared)
+
+
 def refuse(path, page, declared):
     raise NotAnEcg(f"'{Path(path).name}' is a drawing of a cat")
 

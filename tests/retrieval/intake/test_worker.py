@@ -139,6 +139,50 @@ def test_one_that_breaks_is_told(function, says):
     assert says in refusal(function, ReaderFailed)
 
 
+def children_that_fail(monkeypatch, fates):
+    """Let the children that are started next end as told, before they are ready; ``None`` is a sound one."""
+    import subprocess
+    import sys
+
+    from retrieval.intake import keeper
+
+    sound, started = keeper._start, []
+
+    def start(memory_mb):
+        fate = fates[len(started)] if len(started) < len(fates) else None
+        started.append(fate)
+        if fate is None:
+            return sound(memory_mb)
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen([sys.executable, "-I", "-S", "-c", fate], **pipes)
+
+    monkeypatch.setattr(keeper, "_start", start)
+    return started
+
+
+@pytest.mark.parametrize("fate", ["import nothing_of_that_name", "import os; os._exit(1)", "input(); 1 / 0"])
+def test_a_child_that_could_not_begin_is_no_fault_of_the_file(fate, monkeypatch):
+    started = children_that_fail(monkeypatch, [fate])
+    with reader_of(bad_readers.blank) as reader:
+        assert reader.read("x.png").file == "x.png"
+    assert started == [fate, None]
+
+
+def test_two_children_that_could_not_begin_are_told_with_what_they_said(monkeypatch):
+    started = children_that_fail(monkeypatch, ["import nothing_of_that_name"] * 2)
+    message = refusal(bad_readers.blank, ReaderFailed)
+    assert "No module named 'nothing_of_that_name'" in message
+    assert "damaged" not in message
+    assert len(started) == 2
+
+
+def test_a_child_that_fails_outside_of_a_file_says_why(monkeypatch):
+    started = children_that_fail(monkeypatch, [])
+    message = refusal(bad_readers.cut_the_wire, ReaderFailed)
+    assert "OSError: the wire is cut" in message
+    assert len(started) == 2
+
+
 def test_an_answer_of_absurd_length_is_none():
     refusal(bad_readers.lie_about_length, ReaderFailed, seconds=5)
 
