@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,16 @@ def load_corpus(spec: CorpusSpec, seed: int, models: Sequence[LoadedCorpus] = ()
     return LoadedCorpus(spec, cases, archive.missing(folds))
 
 
-def statement_targets(cases: Sequence[TrainingCase]) -> NDArray[np.float32]:
+class Stated(Protocol):
+    """Whatever carries statements."""
+
+    @property
+    def statements(self) -> Mapping[str, float | None]:
+        """Code to likelihood, ``None`` where it is not given."""
+        ...
+
+
+def statement_targets(cases: Sequence[Stated]) -> NDArray[np.float32]:
     """``[n, targets]``, 1 where a statement or a superclass is present, in the order of ``TARGETS``."""
     rows = []
     for case in cases:

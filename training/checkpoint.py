@@ -11,10 +11,9 @@ from typing import Any
 import torch
 
 from retrieval.errors import BadArgument
-from training.recipe import Recipe
+from training.recipe import RECIPE_FILE, Recipe
 
 STATE = "state.pt"
-RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,28 @@ class Place:
     step: int = 0
 
 
-def save_state(folder: Path, place: Place, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write everything that the next step depends on, under a temporary name first."""
-    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+def frozen_names(model: torch.nn.Module) -> frozenset[str]:
+    """The parameters that do not train."""
+    return frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
+
+
+def save_state(
+    folder: Path,
+    place: Place,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    frozen: frozenset[str] | None = None,
+) -> None:
+    """Write everything that the next step depends on, under a temporary name first.
+
+    Args:
+        folder: of the run.
+        place: the next step.
+        model: what is trained.
+        optimizer: with its moments.
+        frozen: parameters that no stage trains, which are left out; by default those that do not train now.
+    """
+    frozen = frozen_names(model) if frozen is None else frozen
     state = {
         "place": asdict(place),
         "model": {name: value for name, value in model.state_dict().items() if name not in frozen},
@@ -54,13 +72,15 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     return torch.load(path, weights_only=True, map_location="cpu") if path.is_file() else None
 
 
-def load_trained(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+def load_trained(
+    model: torch.nn.Module, state: dict[str, torch.Tensor], frozen: frozenset[str] | None = None
+) -> None:
     """Fill a model with the saved tensors; only frozen ones may be absent.
 
     Raises:
         BadArgument: when the state belongs to another model.
     """
-    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    frozen = frozen_names(model) if frozen is None else frozen
     missing, unexpected = model.load_state_dict(state, strict=False)
     lost = [name for name in missing if name not in frozen and "position_ids" not in name]
     if lost or unexpected:
@@ -81,7 +101,7 @@ def pin_recipe(folder: Path, recipe: Recipe) -> None:
     # A run that was begun before there were encodings reads pages, and goes on.
     loose += ("encoding",) if recipe.encoding.is_page else ()
     content = json.dumps({k: v for k, v in asdict(recipe).items() if k not in loose}, indent=1, sort_keys=True)
-    file = folder / RECIPE
+    file = folder / RECIPE_FILE
     if file.is_file() and file.read_text(encoding="utf-8") != content:
         raise BadArgument(f"{folder} holds a run of another recipe; choose another --out, or remove the folder")
     file.write_text(content, encoding="utf-8")

@@ -74,14 +74,36 @@ class PageStem(nn.Module):
         return self.body(x.contiguous(memory_format=torch.channels_last)).flatten(2).transpose(1, 2)
 
 
-class PageCnn(nn.Module):
-    """A small convolutional tower of the same size, to compare the ViT with."""
+class TokenTower(nn.Module):
+    """What timm and open_clip ask of a tower; the tokens are its own business, the features are their mean."""
 
     num_features = 256
 
-    def __init__(self, **_: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.default_cfg: dict[str, Any] = {}
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Answer timm's way to ask for bare features, which is all that these towers give."""
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Tokens ``[n, places, 256]`` of images ``[n, 1, 256, 512]``."""
+        raise NotImplementedError
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """The mean over places."""
+        return x.mean(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features ``[n, 256]`` of images."""
+        return self.forward_head(self.forward_features(x))
+
+
+class PageCnn(TokenTower):
+    """A small convolutional tower of the same size, to compare the ViT with."""
+
+    def __init__(self, **_: Any) -> None:
+        super().__init__()
         widths = (48, 96, 160, 256, 256)
         layers: list[nn.Module] = _down(1, widths[0], (7, 7), (4, 4))
         for before, after in pairwise(widths):
@@ -89,20 +111,9 @@ class PageCnn(nn.Module):
             layers += [_Residual(after), _Residual(after)] if after >= 160 else []
         self.body = nn.Sequential(*layers)
 
-    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Answer timm's way to ask for bare features, which is all that this tower gives."""
-
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Tokens ``[n, places, 256]``."""
         return self.body(x).flatten(2).transpose(1, 2)
-
-    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """The mean over places."""
-        return x.mean(1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features ``[n, 256]`` of pages."""
-        return self.forward_head(self.forward_features(x))
 
 
 def _vit(width: int, depth: int, heads: int, **options: Any) -> VisionTransformer:

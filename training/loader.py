@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from retrieval.corpora.ptbxl import RATE
 from retrieval.ecg.encodings import PAGE, Encoding
 from retrieval.ecg.encodings.image import chosen_beat, window_image, window_shown
+from retrieval.ecg.encodings.packed import pack
 from retrieval.ecg.encodings.window import prepared
 from retrieval.ecg.page import PAPER, Gray
 from retrieval.ecg.recording import LEADS, Recording, Signal
@@ -75,6 +76,8 @@ class PageDataset(Dataset[tuple[Any, ...]]):
         if self.encoding.is_page:
             page, layout = varied_page(signal, RATE, rng, self.variation)
             return page, plotted(layout, signal.shape[1]).numpy()
+        if self.encoding.is_signal:
+            return pack(signal), np.ones((len(LEADS), DECODED_SAMPLES), bool)
         ready = prepared(Recording(signal, RATE), published=self.encoding.normalise)
         # Any of the beats, as published: the same record is another image each time that it is seen.
         random = (lambda beats: int(rng.choice(beats))) if self.variation.strength else None

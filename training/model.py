@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
 from torch import nn
 
-import training.image_tower  # noqa: F401  # registers our towers with timm
+import training.image_tower  # registers our towers with timm
+import training.signal_tower  # noqa: F401  # likewise
 from retrieval.ecg.page import CANONICAL
 from retrieval.errors import BadArgument
 from training.cases import TARGETS
@@ -77,18 +78,19 @@ def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
     )
     clip = CustomTextCLIP(recipe.dim, vision, text)
     clip.text.lock(0)
-    unlock_last_layers(clip.text.transformer, recipe.text.unlocked_layers)
+    unlock_last_layers(clip.text.transformer, recipe.unlocked_layers)
     return clip
 
 
 def unlock_last_layers(trunk: nn.Module, count: int) -> None:
-    """Let the last ``count`` layers of a Hugging Face trunk train.
+    """Let the last ``count`` layers of a Hugging Face trunk train, and no other.
 
     open_clip's own ``lock`` knows this for a few architectures only, and BERT, of which e5 is one, is not among them.
 
     Raises:
         BadArgument: when the trunk's layers are not found, or it has fewer.
     """
+    trunk.requires_grad_(False)
     if not count:
         return
     lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]

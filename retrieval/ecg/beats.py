@@ -18,19 +18,28 @@ _PAD_S = 3.0
 Rows = NDArray[np.float64]
 
 
+def at_100_hz(recording: Recording) -> Rows:
+    """``[12, samples]`` in mV at 100 Hz, with its drift."""
+    return recording.signal.astype(np.float64) if recording.rate == RATE else _filtered(recording, None, None)
+
+
 def without_drift(recording: Recording, low_pass_hz: float | None = None) -> Rows:
     """``[12, samples]`` in mV at 100 Hz: drift below 0.5 Hz removed and, where asked, all above ``low_pass_hz``.
 
     The filters are Butterworth's of second order, run forth and back: such a zero-phase filter from 0.5 Hz on leaves
     the ST segment in its place.
     """
+    return _filtered(recording, DRIFT_HZ, low_pass_hz)
+
+
+def _filtered(recording: Recording, high_pass_hz: float | None, low_pass_hz: float | None) -> Rows:
     signal = recording.signal.astype(np.float64)
     pad = min(round(_PAD_S * recording.rate), signal.shape[1] - 1)
     head = 2 * signal[:, :1] - signal[:, pad:0:-1]
     tail = 2 * signal[:, -1:] - signal[:, -2 : -pad - 2 : -1]
     long = np.concatenate([head, signal, tail], axis=1)
     frequency = np.fft.rfftfreq(long.shape[1], 1 / recording.rate).astype(np.float64)
-    gain = _gain(frequency, recording.rate, low_pass_hz)
+    gain = _gain(frequency, recording.rate, high_pass_hz, low_pass_hz)
     filtered = np.fft.irfft(np.fft.rfft(long, axis=1) * gain, long.shape[1], axis=1)[:, pad : pad + signal.shape[1]]
     return filtered if recording.rate == RATE else _resampled(filtered, recording.rate)
 
@@ -57,7 +66,7 @@ def find_beats(signal: Rows) -> NDArray[np.int64]:
     return strong - 6 + near.argmax(axis=1)
 
 
-def _gain(frequency: Rows, rate: float, low_pass_hz: float | None) -> Rows:
+def _gain(frequency: Rows, rate: float, high_pass_hz: float | None, low_pass_hz: float | None) -> Rows:
     """Squared amplitude of the filters, which is what running them forth and back leaves."""
     top = frequency < rate / 2
     warped = np.where(top, np.tan(np.pi * np.where(top, frequency, 0.0) / rate), np.inf)
@@ -65,8 +74,10 @@ def _gain(frequency: Rows, rate: float, low_pass_hz: float | None) -> Rows:
     def corner(hz: float) -> float:
         return float(np.tan(np.pi * hz / rate))
 
-    with np.errstate(divide="ignore"):
-        gain: Any = 1 / (1 + (corner(DRIFT_HZ) / warped) ** 4)
+    gain: Any = np.ones(frequency.shape)
+    if high_pass_hz is not None:
+        with np.errstate(divide="ignore"):
+            gain = gain / (1 + (corner(high_pass_hz) / warped) ** 4)
     if low_pass_hz is not None and rate > 2 * low_pass_hz:
         gain = gain / (1 + (warped / corner(low_pass_hz)) ** 4)
     if rate > RATE:

