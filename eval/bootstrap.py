@@ -8,6 +8,7 @@ statistics of one `PatientBootstrap` share their draws, which makes the differen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.metrics.auroc import weighted_auroc
+from eval.metrics.weighted_ranking import drawn_hits
 from retrieval.errors import BadArgument
 from retrieval.scoring import Bools, Floats
 
-__all__ = ["Estimate", "PatientBootstrap"]
+__all__ = ["Estimate", "PatientBootstrap", "Searched"]
 
 _PLACES_AT_ONCE = 64
 
@@ -74,6 +76,12 @@ class PatientBootstrap:
         self.patients = count
         self.weights: Floats = drawn[:, place.ravel()].astype(np.float64)
 
+    def only(self, rows: NDArray[np.intp]) -> PatientBootstrap:
+        """The same draws for some of the queries, by position, so that both can be paired."""
+        part = copy(self)
+        part.weights = self.weights[:, rows]
+        return part
+
     def mean(self, values: Floats) -> Estimate:
         """Mean of ``[queries]``; NaN marks queries that do not count."""
         known = ~np.isnan(values)
@@ -123,16 +131,60 @@ class PatientBootstrap:
         centre = _divide(above.sum(axis=0), below.sum(axis=0))
         return Estimate(_nan_mean(centre), draws, len(above), int(np.isfinite(centre).sum()))
 
-    def auroc(self, labels: Bools, scores: Floats) -> Estimate:
-        """Macro AUROC of ``[queries, classes]`` each; classes with an empty side are left out."""
-        one = np.ones((1, len(labels)))
+    def auroc(self, labels: Bools, scores: Floats, rows: Bools | None = None) -> Estimate:
+        """Macro AUROC of ``[queries, classes]`` each; classes with an empty side are left out.
+
+        Args:
+            labels: true for the positives.
+            scores: higher for what looks positive.
+            rows: ``[queries]``, false for those that do not count; None when all do.
+        """
+        asked = np.arange(len(labels)) if rows is None else np.flatnonzero(rows)
+        labels, scores, weights = labels[asked], scores[asked], self.weights[:, asked]
+        one = np.ones((1, len(asked)))
         centre, by_draw = [], []
         for c in range(labels.shape[1]):
             centre.append(weighted_auroc(labels[:, c], scores[:, c], one)[0])
-            by_draw.append(weighted_auroc(labels[:, c], scores[:, c], self.weights))
+            by_draw.append(weighted_auroc(labels[:, c], scores[:, c], weights))
         value = _nan_mean(np.array(centre))
         draws = _nan_means(np.stack(by_draw, axis=1)) if by_draw else np.full(len(self.weights), np.nan)
         return Estimate(value, draws, len(labels), int(np.isfinite(centre).sum()))
+
+    def searched(self, scores: Floats, relevant: Bools, k: int = 10) -> tuple[Searched, Searched]:
+        """Precision at k and average precision where the ECGs of this bootstrap are what is searched.
+
+        The sentences that ask are the same in every draw; the ECGs among which they search are drawn, patients whole,
+        an ECG drawn twice standing there twice.
+
+        Args:
+            scores: ``[sentences, ecgs]``.
+            relevant: ``[sentences, ecgs]``.
+            k: how many places count.
+        """
+        table = np.ones((scores.shape[1], 1 + len(self.weights)), dtype=np.int32)  # The first column: each ECG once.
+        table[:, 1:] = self.weights.T
+        drawn = (drawn_hits(s, r, table) for s, r in zip(scores, relevant, strict=True))
+        found = np.array([(hits.precision_at(k), hits.average_precision()) for hits in drawn])
+        found = found.reshape(-1, 2, table.shape[1])
+        return Searched(found[:, 0, 0], found[:, 0, 1:]), Searched(found[:, 1, 0], found[:, 1, 1:])
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A figure of each sentence over a searched set.
+
+    Args:
+        values: ``[sentences]``, NaN where the set holds nothing relevant.
+        draws: ``[sentences, draws]``, likewise.
+    """
+
+    values: Floats
+    draws: Floats = field(repr=False)
+
+    def mean(self, rows: Bools | None = None) -> Estimate:
+        """The mean over all sentences, or over some; a draw without anything relevant to a sentence leaves it out."""
+        asked = np.ones(len(self.values), dtype=np.bool_) if rows is None else rows
+        return Estimate(_nan_mean(self.values[asked]), _nan_means(self.draws[asked].T), int(asked.sum()))
 
 
 def _ratio(above: NDArray[np.floating] | float, below: NDArray[np.floating] | float) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from retrieval.ecg.recording import Recording
 from retrieval.errors import CorpusError
 from retrieval.towers.bundle import Bundle
 
-__all__ = ["Embedded", "Progress", "embed_pages"]
+__all__ = ["Embedded", "Progress", "ReadVectors", "embed_pages"]
 
 BLOCK = 64
 SAMPLE = 2
@@ -99,6 +100,42 @@ def embed_pages(
     return found[:-1], found[-1]
 
 
+class ReadVectors:
+    """A tower's vectors of pages that intake read, each kept under the digest of its pixels.
+
+    Args:
+        tower: the encoder; it must read pages.
+        cache: folder of the kept vectors, or None to keep none.
+    """
+
+    def __init__(self, tower: Bundle, cache: Path | None) -> None:
+        self._tower = tower
+        self._path = None if cache is None else cache / f"read-{tower.sha256[:16]}.npz"
+        self._known: dict[str, NDArray[np.float32]] = {}
+        if self._path is not None and self._path.is_file():
+            self._known = _load_known(self._path, tower.sha256)
+
+    def __call__(self, pages: Sequence[Pages]) -> NDArray[np.float32]:
+        """Unit rows ``[n, dim]``."""
+        keys = [hashlib.sha256(page.tobytes()).hexdigest() for page in pages]
+        new = {key: page for key, page in zip(keys, pages, strict=True) if key not in self._known}
+        if new:
+            self._known.update(zip(new, self._tower.encode_pages(list(new.values())), strict=True))
+            if self._path is not None:
+                rows = np.stack(list(self._known.values()))
+                _write(self._path, {"key": self._tower.sha256, "pages": np.array(list(self._known)), "vectors": rows})
+        return np.stack([self._known[key] for key in keys])
+
+
+def _load_known(path: Path, key: str) -> dict[str, NDArray[np.float32]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            same = str(stored["key"]) == key
+            return dict(zip(stored["pages"].tolist(), stored["vectors"], strict=True)) if same else {}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}
+
+
 def _tower_job(tower: Bundle, cache: Path | None) -> _Job:
     def image(drawn: _Drawn) -> Pages:
         return tower.image_of(drawn.page, drawn.recording)
@@ -159,15 +196,15 @@ def _load(job: _Job, asked: NDArray[np.int64], fingerprint: str) -> Embedded | N
 def _save(job: _Job, embedded: Embedded, asked: NDArray[np.int64], fingerprint: str) -> None:
     if job.path is None:
         return
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = job.path.with_suffix(f".{os.getpid()}.tmp")
+    facts = {"key": job.key, "pages": fingerprint, "asked": asked, "ids": embedded.ids, "vectors": embedded.vectors}
+    _write(job.path, facts)
+
+
+def _write(path: Path, arrays: Mapping[str, object]) -> None:
+    """Under another name first, so that a file of that name is always whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     with unfinished.open("wb") as file:
-        np.savez(
-            file,
-            key=np.array(job.key),
-            pages=np.array(fingerprint),
-            asked=asked,
-            ids=embedded.ids,
-            vectors=embedded.vectors,
-        )
-    unfinished.replace(job.path)
+        np.savez(file, **named)
+    unfinished.replace(path)

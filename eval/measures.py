@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from eval.bootstrap import Estimate
-from eval.systems import CHECKED, ORACLE
+from eval.systems import CHECKED, REFERENCES
 
 __all__ = ["Measure", "Unit"]
 
@@ -27,6 +27,8 @@ class Measure:
         ceiling: what a perfect model reaches; None where that is the end of the scale.
         headline: whether it belongs into the short table.
         notes: system name to a remark, such as the k that fold 9 chose.
+        change: system name to the paired difference from the same ECGs' clean pages, where the pages were spoiled.
+        refused: how many of the pages intake refused, where intake read them; None where it did not.
     """
 
     task: int
@@ -37,6 +39,8 @@ class Measure:
     ceiling: float | None = None
     headline: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
+    change: Mapping[str, Estimate] = field(default_factory=dict)
+    refused: int | None = None
 
     @property
     def key(self) -> str:
@@ -46,10 +50,10 @@ class Measure:
     def leads(self) -> bool | None:
         """Whether the bundle is better than every baseline with intervals that do not touch; None without either.
 
-        The oracle is left out: it reads the answer.
+        References are left out: the oracle reads the answer, the others the samples or the reports.
         """
         ours = self.scores.get(CHECKED)
-        others = [score for name, score in self.scores.items() if name not in (CHECKED, ORACLE)]
+        others = [score for name, score in self.scores.items() if name != CHECKED and name not in REFERENCES]
         if ours is None or not others:
             return None
         if self.unit == "place":

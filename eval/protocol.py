@@ -1,30 +1,27 @@
-"""The protocol from end to end: split, pages, systems, tasks 1, 2 and 4."""
+"""The protocol from end to end: split, pages, systems, and the table of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.baselines import PixelPca
+from eval.baselines import PixelPca, shrink
 from eval.bootstrap import PatientBootstrap
-from eval.embedding import Embedded, Progress, embed_pages
+from eval.details import Details, details_of
+from eval.embedding import Embedded, ReadVectors, embed_pages
 from eval.measures import Measure
+from eval.plan import TASKS, Options, ProgressBar, Setup, Task
 from eval.split import Corpus, Split, split_by_fold
-from eval.systems import CHECKED, PIXELS, UNTRAINED, Encoder, System, chance
-from eval.tasks.cases import case_measures
-from eval.tasks.reports import report_measures
-from eval.tasks.votes import vote_measures
+from eval.systems import PIXELS, System, chance
+from eval.tasks.search import SearchFigures
+from retrieval.ecg.page import Gray
 from retrieval.towers.bundle import Bundle
 
-__all__ = ["Result", "evaluate", "measure", "systems_of"]
-
-ProgressBar = Callable[[str], AbstractContextManager[Progress]]
-TASKS = (("page to case", case_measures), ("page and report", report_measures), ("neighbour vote", vote_measures))
+__all__ = ["Result", "evaluate", "systems_of"]
 
 
 @dataclass(frozen=True)
@@ -36,77 +33,100 @@ class Result:
         split: of the ECGs that took part.
         unreadable: ``ecg_id`` of those whose files are there and cannot be read.
         bundle: what was checked.
-        untrained: the same towers before training, where given.
-        draws: bootstrap draws by patient.
-        seed: of the draws.
+        options: of the run.
+        systems: what was compared.
+        details: what the pictures show.
+        search: figures of the index.
+        refusals: look to the reasons of the pages that intake refused in it.
+        remarks: what could not be measured, and why, in sentences.
     """
 
     measures: tuple[Measure, ...]
     split: Split
     unreadable: tuple[int, ...]
     bundle: Bundle
-    untrained: Bundle | None
-    draws: int
-    seed: int = 0
+    options: Options
+    systems: tuple[System, ...]
+    details: Details
+    search: tuple[SearchFigures, ...] = ()
+    refusals: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def evaluate(
     corpus: Corpus,
     bundle: Bundle,
+    options: Options,
     *,
-    untrained: Bundle | None = None,
-    cache: Path | None = None,
-    draws: int = 1000,
     progress_bar: ProgressBar,
+    tasks: Sequence[Task] = TASKS,
 ) -> Result:
-    """Measure a bundle on PTB-XL by tasks 1, 2 and 4 of the protocol.
+    """Measure a bundle on PTB-XL by the protocol.
 
     Args:
         corpus: PTB-XL, whole or in part.
         bundle: the towers to measure.
-        untrained: the same towers before training, as a baseline.
-        cache: folder in which the vectors are kept by bundle.
-        draws: of the bootstrap; 0 for none.
+        options: what is compared, and how much is measured.
         progress_bar: opens a bar with a title and gives its (done, all) function.
+        tasks: what is measured.
 
     Raises:
         CorpusError: when a patient stands on both sides of the split, or a side is empty.
     """
     split = split_by_fold(corpus)
-    towers = [bundle] if untrained is None else [bundle, untrained]
+    towers = options.towers(bundle)
     rows = [row for part in split.parts for row in part.rows]
     with progress_bar("Drawing and encoding pages") as progress:
-        embedded, pixels = embed_pages(corpus, rows, towers, cache, progress)
+        embedded, pixels = embed_pages(corpus, rows, list(towers.values()), options.cache, progress)
     unreadable = tuple(sorted({row.ecg_id for row in rows} - {int(ecg_id) for ecg_id in pixels.ids}))
     split = split.without(unreadable)
-    names = (CHECKED, UNTRAINED)[: len(towers)]
-    coded = [(name, e, t.encode_texts) for name, e, t in zip(names, embedded, towers, strict=True)]
-    systems = systems_of(split, coded, pixels)
-    measures = measure(split, systems, PatientBootstrap(split.queries.patients, draws), progress_bar)
-    return Result(tuple(measures), split, unreadable, bundle, untrained, draws)
+    systems = systems_of(split, towers, embedded, pixels, options.cache)
+    bootstrap = PatientBootstrap(split.queries.patients, options.draws, options.seed)
+    held_out = tuple(bundle.card.get("held_out_statements", ()))
+    setup = Setup(corpus, split, systems, bootstrap, options, progress_bar, held_out)
+    found = [task(setup) for task in tasks]
+    with progress_bar("Details for the figures") as progress:
+        details = details_of(split, systems, bootstrap)
+        progress(1, 1)
+    return Result(
+        measures=tuple(measure for one in found for measure in one.measures),
+        split=split,
+        unreadable=unreadable,
+        bundle=bundle,
+        options=options,
+        systems=tuple(systems),
+        details=details,
+        search=tuple(figures for one in found for figures in one.search),
+        refusals={look: reasons for one in found for look, reasons in one.refusals.items()},
+        remarks=tuple(remark for one in found for remark in one.remarks),
+    )
 
 
-def systems_of(split: Split, coded: Sequence[tuple[str, Embedded, Encoder]], pixels: Embedded | None) -> list[System]:
+def systems_of(
+    split: Split,
+    towers: Mapping[str, Bundle],
+    embedded: Sequence[Embedded],
+    pixels: Embedded | None,
+    cache: Path | None = None,
+) -> list[System]:
     """The towers, the PCA of the pixels (fitted to the gallery alone) and chance."""
-    systems = [System(name, *_parts(embedded, split), encode) for name, embedded, encode in coded]
+    systems: list[System] = []
+    for (name, tower), vectors in zip(towers.items(), embedded, strict=True):
+        pages = ReadVectors(tower, cache) if tower.encoding.is_page else None
+        systems.append(System(name, *_parts(vectors, split), tower.encode_texts, pages))
     if pixels is not None:
-        gallery, validation, queries = _parts(pixels, split)
-        pca = PixelPca.fit(gallery)
-        systems.append(System(PIXELS, pca.encode(gallery), pca.encode(validation), pca.encode(queries)))
+        systems.append(_nearest_pixels(*_parts(pixels, split)))
     systems.append(chance(*(len(part.rows) for part in split.parts)))
     return systems
 
 
-def measure(
-    split: Split, systems: Sequence[System], bootstrap: PatientBootstrap, progress_bar: ProgressBar
-) -> list[Measure]:
-    """All lines of all tasks."""
-    lines: list[Measure] = []
-    with progress_bar("Measuring tasks 1, 2 and 4") as progress:
-        for number, (_, task) in enumerate(TASKS, start=1):
-            lines += task(split, systems, bootstrap)
-            progress(number, len(TASKS))
-    return lines
+def _nearest_pixels(gallery: NDArray, validation: NDArray, queries: NDArray) -> System:
+    pca = PixelPca.fit(gallery)
+
+    def encode(pages: Sequence[Gray]) -> NDArray[np.float32]:
+        return pca.encode(shrink(np.stack(list(pages))))
+
+    return System(PIXELS, pca.encode(gallery), pca.encode(validation), pca.encode(queries), encode_pages=encode)
 
 
 def _parts(embedded: Embedded, split: Split) -> tuple[NDArray, NDArray, NDArray]:

@@ -8,18 +8,46 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.ecg.page import Gray
 from retrieval.scoring import Floats, cosine
 
-__all__ = ["CHANCE", "CHECKED", "ORACLE", "PIXELS", "UNTRAINED", "Encoder", "System", "chance"]
+__all__ = [
+    "BM25",
+    "CHANCE",
+    "CHECKED",
+    "E5",
+    "ENCODED",
+    "HYBRID",
+    "MINILM",
+    "ORACLE",
+    "PIXELS",
+    "REFERENCES",
+    "SIGNAL",
+    "UNTRAINED",
+    "Encoder",
+    "PageEncoder",
+    "System",
+    "chance",
+]
 
 Vectors = NDArray[np.floating]
 Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
+PageEncoder = Callable[[Sequence[Gray]], NDArray[np.floating]]
 
 CHECKED = "bundle"
 UNTRAINED = "untrained"
 PIXELS = "pixels"
 CHANCE = "chance"
 ORACLE = "oracle"
+SIGNAL = "signal"
+ENCODED = "encoding"
+BM25 = "bm25"
+E5 = "e5"
+MINILM = "minilm"
+HYBRID = "hybrid"
+REFERENCES = frozenset({ORACLE, SIGNAL, BM25, E5, MINILM, HYBRID})
+"""Systems that know what a page does not show (the answer, the samples, the reports): printed beside the bundle, and
+no baselines that it must be ahead of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,7 @@ class System:
         validation: ``[v, dim]`` pages of fold 9.
         queries: ``[q, dim]`` pages of fold 10.
         encode_texts: sentences to ``[n, dim]``; None for a system that reads pages only.
+        encode_pages: canonical pages to unit rows ``[n, dim]``; None for a system that reads no pages.
     """
 
     name: str
@@ -39,6 +68,7 @@ class System:
     validation: Vectors
     queries: Vectors
     encode_texts: Encoder | None = None
+    encode_pages: PageEncoder | None = None
 
     def scores(self) -> Floats:
         """Fold 10 against the gallery, ``[q, g]``."""
@@ -59,7 +89,8 @@ class System:
 def chance(gallery: int, validation: int, queries: int) -> System:
     """The system that tells nothing: all scores are equal, and the measures give a tie its expected value."""
 
-    def nothing(texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.zeros((len(texts), 1), dtype=np.float32)
+    def nothing(items: Sequence[object]) -> NDArray[np.float32]:
+        return np.zeros((len(items), 1), dtype=np.float32)
 
-    return System(CHANCE, np.zeros((gallery, 1)), np.zeros((validation, 1)), np.zeros((queries, 1)), nothing)
+    parts = (np.zeros((count, 1)) for count in (gallery, validation, queries))
+    return System(CHANCE, *parts, encode_texts=nothing, encode_pages=nothing)

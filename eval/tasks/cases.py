@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from eval.bootstrap import Estimate, PatientBootstrap
 from eval.measures import Measure
 from eval.metrics.ranking import Ranking, average_precision, ndcg_at, precision_at, rank_by_score
 from eval.relevance import LEVELS, Classes, classes_of, inverse_frequency, statement_matrix, weighted_jaccard
+from eval.slices import slices_of
 from eval.split import Split
 from eval.systems import System
 from retrieval.scoring import Bools, Floats, other_patients
@@ -23,7 +23,6 @@ K = 10
 RARE = 0.02
 """A statement is rare when fewer than 2 % of the gallery carry it."""
 CHUNK = 256
-MIN_OF_DEVICE = 50
 Select = Bools | None
 
 
@@ -94,7 +93,7 @@ def _by_class(
 
 
 def case_measures(split: Split, systems: Sequence[System], bootstrap: PatientBootstrap) -> list[Measure]:
-    """The lines of task 1, with the slices without NORM, rare statements, and by device."""
+    """The lines of task 1, with the slices without NORM, of rare statements, and by age, sex, device and site."""
     found = {system.name: case_scores(split, system.scores()) for system in systems}
     classes = {level: classes_of(level, split.queries.statements, split.gallery.statements) for level in LEVELS}
     lines = [_graded(found, bootstrap, "page to case", None, headline=True)]
@@ -109,10 +108,9 @@ def case_measures(split: Split, systems: Sequence[System], bootstrap: PatientBoo
     rare = classes["statement"].gallery.mean(axis=0) < RARE
     if rare.any():
         lines += _by_level(found, bootstrap, "statement", classes["statement"], rare, "page to case, rare")
-    for device, count in Counter(split.queries.devices).most_common():
-        if count >= MIN_OF_DEVICE:
-            chosen = np.array([name == device for name in split.queries.devices])
-            lines.append(_graded(found, bootstrap, f"page to case, device {device}", chosen))
+    for part in slices_of(split.queries):
+        setting = f"page to case, {part.name} ({int(part.rows.sum()):,} queries)"
+        lines.append(_graded(found, bootstrap, setting, part.rows))
     return lines
 
 

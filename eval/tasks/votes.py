@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from eval.baselines import unit_rows
 from eval.bootstrap import Estimate, PatientBootstrap
 from eval.measures import Measure
-from eval.relevance import Classes, Level, classes_of
+from eval.relevance import MIN_POSITIVES, Classes, Level, classes_of
+from eval.slices import slices_of
 from eval.split import Split
 from eval.systems import CHANCE, System
 from retrieval.ecg.statements import STATEMENTS, synonyms
@@ -43,8 +44,17 @@ class _Votes:
     ten: Mapping[str, Floats]
 
 
-def vote_measures(split: Split, systems: Sequence[System], bootstrap: PatientBootstrap) -> list[Measure]:
-    """The lines of task 4: five superclasses, then all statements with enough positives."""
+def vote_measures(
+    split: Split, systems: Sequence[System], bootstrap: PatientBootstrap, held_out: Collection[str] = ()
+) -> list[Measure]:
+    """The lines of task 4: five superclasses, then all statements with enough positives, then the slices.
+
+    Args:
+        split: of the protocol.
+        systems: those with a text tower are prompted as well.
+        bootstrap: over the split's queries.
+        held_out: codes of the statements that the bundle saw neither as words nor as labels: its true zero-shot.
+    """
     classes: dict[Level, Classes] = {
         level: classes_of(level, split.queries.statements, split.gallery.statements) for level in VOTED
     }
@@ -57,9 +67,28 @@ def vote_measures(split: Split, systems: Sequence[System], bootstrap: PatientBoo
         setting = f"neighbour vote, {level} ({len(members.names)} classes)"
         areas = {name: bootstrap.auroc(members.queries, found.many[level]) for name, found in votes.items()}
         lines.append(Measure(4, setting, "macro AUROC", "area", areas, headline=True, notes=notes))
-        lines += _prompted(level, members, systems, bootstrap)
+        lines += _prompted(level, members, systems, bootstrap, held_out)
         f1 = {name: _f1(members, found.ten[level], bootstrap) for name, found in votes.items()}
         lines.append(Measure(4, f"majority of 10 neighbours, {level}", "macro F1", "%", f1))
+    return lines + _sliced(split, classes["superclass"], votes, bootstrap)
+
+
+def _sliced(
+    split: Split, classes: Classes, votes: Mapping[str, _Votes], bootstrap: PatientBootstrap
+) -> list[Measure]:
+    """The vote on the superclasses by age, sex, device and site; a class needs its ten positives in each group."""
+    lines: list[Measure] = []
+    for part in slices_of(split.queries):
+        keep = classes.queries[part.rows].sum(axis=0) >= MIN_POSITIVES
+        if not keep.any():
+            continue
+        setting = f"neighbour vote, {part.name} ({int(part.rows.sum()):,} queries, {int(keep.sum())} superclasses)"
+        labels = classes.queries[:, keep]
+        areas = {
+            name: bootstrap.auroc(labels, found.many["superclass"][:, keep], part.rows)
+            for name, found in votes.items()
+        }
+        lines.append(Measure(4, setting, "macro AUROC", "area", areas))
     return lines
 
 
@@ -91,23 +120,40 @@ def choose_vote(split: Split, system: System) -> tuple[int, float]:
 def prompts(level: Level, name: str) -> tuple[str, ...]:
     """The sentences that stand for a class, in English and German."""
     if level == "superclass":
-        members = [code for code, statement in STATEMENTS.items() if statement.superclass == name]
+        members = [code for code in STATEMENTS if code in _members(level, name)]
         return (*SUPERCLASS_WORDS[name], *(synonyms(c, lang)[0] for c in members for lang in ("en", "de")))
     return (*synonyms(name, "en"), *synonyms(name, "de"))
 
 
 def _prompted(
-    level: Level, classes: Classes, systems: Sequence[System], bootstrap: PatientBootstrap
+    level: Level,
+    classes: Classes,
+    systems: Sequence[System],
+    bootstrap: PatientBootstrap,
+    held_out: Collection[str],
 ) -> list[Measure]:
-    areas: dict[str, Estimate] = {}
-    for system in systems:
-        texts = _class_vectors(level, classes.names, system)
-        if texts is not None:
-            areas[system.name] = bootstrap.auroc(classes.queries, cosine(system.queries, texts))
-    if set(areas) <= {CHANCE}:
-        return []
-    setting = f"prompted by statement texts, {level} (seen in training)"
-    return [Measure(4, setting, "macro AUROC", "area", areas, headline=level == "superclass")]
+    """A row for the classes seen in training and one for those held out of it, each where there are any."""
+    unseen = np.array([_members(level, name) <= set(held_out) for name in classes.names], dtype=np.bool_)
+    lines: list[Measure] = []
+    for keep, seen in ((~unseen, "seen in training"), (unseen, "held out of training")):
+        chosen = classes.only(keep)
+        areas: dict[str, Estimate] = {}
+        for system in systems if chosen.names else ():
+            texts = _class_vectors(level, chosen.names, system)
+            if texts is not None:
+                areas[system.name] = bootstrap.auroc(chosen.queries, cosine(system.queries, texts))
+        if not set(areas) <= {CHANCE}:
+            count = f"{len(chosen.names)} classes, {seen}" if held_out else seen
+            setting = f"prompted by statement texts, {level} ({count})"
+            headline = level == "superclass" or seen != "seen in training"
+            lines.append(Measure(4, setting, "macro AUROC", "area", areas, headline=headline))
+    return lines
+
+
+def _members(level: Level, name: str) -> set[str]:
+    if level != "superclass":
+        return {name}
+    return {code for code, statement in STATEMENTS.items() if statement.superclass == name}
 
 
 def _class_vectors(level: Level, names: Sequence[str], system: System) -> NDArray[np.float32] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eval.embedding import embed_pages
+from eval.embedding import ReadVectors, embed_pages
 from retrieval.errors import CorpusError
 from tests.eval.corpus import MemoryCorpus, make_recording, make_rows
 
@@ -76,3 +76,29 @@ def test_a_record_that_cannot_be_read_is_missing_and_the_rest_goes_on():
     assert found.ids.tolist() == pixels.ids.tolist() == [2, 4, 5, 6, 7, 8, 9]
     with pytest.raises(CorpusError, match="none of the 9 ECGs"):
         embed_pages(MemoryCorpus(rows, damaged={row.ecg_id for row in rows}), rows, [], None, quiet)
+
+
+def test_vectors_of_read_pages_are_kept_by_their_pixels(tmp_path):
+    pages = [np.full((256, 512), value, np.uint8) for value in (10, 90, 10, 200)]
+    pages[1][:64] = 0
+    bundle = CountingBundle("a" * 64)
+    first = ReadVectors(bundle, tmp_path)(pages)
+    assert bundle.pages == 3  # Two pages are the same.
+    np.testing.assert_array_equal(first[0], first[2])
+    again = ReadVectors(bundle, tmp_path)
+    np.testing.assert_array_equal(again(pages[::-1]), first[::-1])
+    assert bundle.pages == 3
+    again([*pages, np.zeros((256, 512), np.uint8)])
+    assert bundle.pages == 4
+
+
+def test_kept_vectors_of_another_bundle_or_a_damaged_file_are_not_taken(tmp_path):
+    page = np.zeros((256, 512), np.uint8)
+    bundle, other = CountingBundle("a" * 64), CountingBundle("a" * 16 + "b" * 48)
+    ReadVectors(bundle, tmp_path)([page])
+    ReadVectors(other, tmp_path)([page])
+    assert other.pages == 1
+    for file in tmp_path.glob("read-*.npz"):
+        file.write_bytes(file.read_bytes()[:100])
+    ReadVectors(other, tmp_path)([page])
+    assert other.pages == 2

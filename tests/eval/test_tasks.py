@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eval.baselines import random_vectors
+from eval.baselines import random_vectors, unit_rows
 from eval.bootstrap import PatientBootstrap
 from eval.split import split_by_fold
 from eval.systems import CHANCE, CHECKED, ORACLE, System, chance
@@ -15,6 +15,7 @@ from eval.tasks.cases import case_measures
 from eval.tasks.reports import oracle_scores, readable, report_measures
 from eval.tasks.votes import choose_vote, prompts, vote_measures
 from retrieval.corpora.ptbxl import PtbXl
+from retrieval.ecg.statements import STATEMENTS
 from tests.eval.corpus import MemoryCorpus, make_rows
 
 SEEDS = 16
@@ -136,6 +137,35 @@ def test_every_class_has_prompts_in_both_languages():
     assert "myocardial infarction" in prompts("superclass", "MI")
     assert "Myokardinfarkt" in prompts("superclass", "MI")
     assert len(prompts("statement", "AFIB")) >= 2
+
+
+def test_prompts_for_held_out_statements_have_a_row_of_their_own(split):
+    def encode(texts):
+        spelled = [np.bincount([ord(letter) % 24 for letter in text], minlength=24) for text in texts]
+        return unit_rows(np.array(spelled, dtype=np.float64))
+
+    systems = [replace(random_system(split, 1), encode_texts=encode), chance_of(split)]
+    bootstrap = PatientBootstrap(split.queries.patients, 20)
+    held = {"AFIB", "LVH", "VCLVH"}  # The last has no query; LVH is all that the corpus has of its superclass.
+    plain = [line for line in vote_measures(split, systems, bootstrap) if "prompted" in line.setting]
+    told = [line for line in vote_measures(split, systems, bootstrap, held) if "prompted" in line.setting]
+    assert [line.setting.rsplit("(")[1] for line in plain] == ["seen in training)"] * 2
+    assert len(told) == 3
+    whole, seen, unseen = told
+    assert whole.setting == "prompted by statement texts, superclass (5 classes, seen in training)"
+    assert unseen.setting == "prompted by statement texts, statement (2 classes, held out of training)"
+    assert unseen.headline
+    assert not seen.headline
+    counts = [line.scores[CHECKED].classes for line in (seen, unseen)]
+    assert sum(counts) == plain[1].scores[CHECKED].classes
+    # The two rows together are the row of all.
+    mean = np.average([line.scores[CHECKED].value for line in (seen, unseen)], weights=counts)
+    assert mean == pytest.approx(plain[1].scores[CHECKED].value)
+    every = {code for code in STATEMENTS if STATEMENTS[code].superclass == "HYP"}
+    zero_shot = [
+        line.setting for line in vote_measures(split, systems, bootstrap, every) if "prompted" in line.setting
+    ]
+    assert "prompted by statement texts, superclass (1 classes, held out of training)" in zero_shot
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from eval.bench.pages.clean import CleanPage, Forward, Mask, Points, Rgb
-from retrieval.ecg.spoil import HELD_OUT, RECIPES, Recipe, Step
+from eval.pictures import recipe_with_held_out, recipe_without_held_out
+from retrieval.ecg.spoil import Recipe, Step
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,17 @@ def _stay(points: Points) -> Points:
 
 def by_recipe(page: CleanPage, rng: np.random.Generator, kind: str, strength: int) -> Picture:
     """Our recipe of that kind, without the effects that are held out."""
-    return _spoiled(page, RECIPES[kind].without(HELD_OUT), rng, strength)
+    return _spoiled(page, recipe_without_held_out(kind), rng, strength)
 
 
 def by_held_out(page: CleanPage, rng: np.random.Generator, kind: str, strength: int) -> Picture:
     """Our recipe of that kind, with every effect of it that tuning and training never saw."""
-    steps = (Step(step.effect) if step.effect in HELD_OUT else step for step in RECIPES[kind].steps)
-    return _spoiled(page, Recipe(tuple(steps)), rng, strength)
+    return _spoiled(page, recipe_with_held_out(kind), rng, strength)
 
 
 def turned(page: CleanPage, rng: np.random.Generator, kind: str, strength: int) -> Picture:
     """As ``by_recipe``, lying on its side or standing on its head."""
-    recipe = RECIPES[kind].without(HELD_OUT)
+    recipe = recipe_without_held_out(kind)
     return _spoiled(page, Recipe((*recipe.steps, Step("turn"))), rng, strength)
 
 

@@ -1,0 +1,185 @@
+"""Task 3 on made-up corpora: what is asked, what counts as found, and where the hybrid comes from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ir_measures
+import numpy as np
+import pytest
+from ir_measures import AP, P, Qrel, ScoredDoc
+
+from eval.baselines import random_vectors
+from eval.bootstrap import PatientBootstrap
+from eval.fusion import Fusion
+from eval.questions import LANGUAGES, questions_of
+from eval.split import split_by_fold
+from eval.systems import BM25, CHANCE, CHECKED, HYBRID, PIXELS, System, chance
+from eval.tasks.texts import OWN_TOWER, choose_fusion, text_measures
+from eval.text_search import Bm25Search
+from retrieval.ecg.statements import STATEMENTS, synonyms
+from tests.eval.corpus import MemoryCorpus, make_rows
+
+CODES = list(STATEMENTS)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return split_by_fold(MemoryCorpus(make_rows(120, 80, 160, seed=2)))
+
+
+def carried(part, keep=None):
+    """Statements as vectors; with ``keep``, of those codes alone."""
+    table = np.array(
+        [[float(code in row.statements and (not keep or code in keep)) for code in CODES] for row in part.rows]
+    )
+    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
+
+
+def spell(texts):
+    """A text tower that knows each statement's usual wording."""
+    words = [[synonyms(code, language)[0].lower() for language in ("en", "de")] for code in CODES]
+    table = np.array([[float(any(word in text.lower() for word in both)) for both in words] for text in texts])
+    return (table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def reader(split, keep=None, name=CHECKED):
+    return System(name, *(carried(part, keep) for part in split.parts), encode_texts=spell)
+
+
+def chance_of(split):
+    return chance(*(len(part.rows) for part in split.parts))
+
+
+def worded(split, codes):
+    """The same ECGs, their reports naming some of their statements in German."""
+
+    def part(one):
+        rows = (
+            replace(row, report=". ".join(synonyms(c, "de")[0] for c in row.statements if c in codes))
+            for row in one.rows
+        )
+        return replace(one, rows=tuple(rows))
+
+    return type(split)(*(part(one) for one in split.parts))
+
+
+def test_questions_are_those_that_enough_ecgs_answer(split):
+    found = questions_of(split.queries)
+    for codes, relevant in zip(found.codes, found.relevant, strict=True):
+        assert relevant.tolist() == [set(codes) <= set(row.statements) for row in split.queries.rows]
+        assert relevant.sum() >= 10
+    singles = {code for code in CODES if sum(code in row.statements for row in split.queries.rows) >= 10}
+    assert {codes[0] for codes in found.codes if len(codes) == 1} == singles
+    assert found.single.sum() == len(singles) < len(found.codes)
+    assert found.single.tolist() == sorted(found.single.tolist(), reverse=True)
+
+
+def test_sentences_in_two_languages(split):
+    found = questions_of(split.queries)
+    place = found.codes.index(("AFIB",))
+    assert found.sentences("en")[place] == "atrial fibrillation"
+    assert found.sentences("de")[place] == "Vorhofflimmern"
+    pair = int(np.flatnonzero(~found.single)[0])
+    for language in LANGUAGES:
+        words = [synonyms(code, language)[0].lower() for code in found.codes[pair]]
+        assert all(word in found.sentences(language)[pair].lower() for word in words)
+    assert len(set(found.sentences("de"))) == len(found.codes)
+
+
+def test_who_has_few_ecgs_is_asked_nothing(split):
+    few = type(split)(split.gallery, split.validation, replace(split.queries, rows=split.queries.rows[:4]))
+    assert questions_of(few.queries).relevant.shape == (0, 4)
+    assert text_measures(few, [chance_of(few)], PatientBootstrap(few.queries.patients, 5)) == []
+
+
+def test_a_reader_of_statements_finds_them_and_chance_is_the_prevalence(split):
+    bootstrap = PatientBootstrap(split.queries.patients, 100)
+    blind = System(PIXELS, *(carried(part) for part in split.parts))
+    lines = text_measures(split, [reader(split), blind, chance_of(split)], bootstrap, [Bm25Search()])
+    questions = questions_of(split.queries)
+    assert {line.setting.split(", ")[1] for line in lines} == set(LANGUAGES.values())
+    assert len({line.key for line in lines}) == len(lines) == 2 * 2 * 4
+    for line in lines:
+        assert PIXELS not in line.scores  # No text tower, no column.
+        if line.metric == "macro P@10":
+            single = "single" in line.setting
+            assert line.scores[CHECKED].value == pytest.approx(1.0 if single else line.scores[CHECKED].value)
+            prevalence = questions.relevant[questions.single == single].mean()
+            assert line.scores[CHANCE].value == pytest.approx(prevalence)
+            assert line.scores[BM25].value == pytest.approx(prevalence)  # "befund nummer 7" tells nothing.
+            assert line.leads()
+
+
+def test_the_figures_are_those_of_ir_measures(split):
+    rng = np.random.default_rng(3)
+    pages = [random_vectors(len(part.rows), 24, rng) for part in split.parts]
+    words = {}
+
+    def encode(texts):
+        for text in texts:
+            words.setdefault(text, random_vectors(1, 24, rng)[0])
+        return np.array([words[text] for text in texts], dtype=np.float32)
+
+    lines = text_measures(
+        split, [System(CHECKED, *pages, encode_texts=encode)], PatientBootstrap(split.queries.patients, 0)
+    )
+    questions = questions_of(split.queries)
+    for language, named in LANGUAGES.items():
+        for kind, single in (("single", True), ("pairs", False)):
+            rows = np.flatnonzero(questions.single == single)
+            sentences = questions.sentences(language)
+            scores = encode([sentences[i] for i in rows]).astype(np.float64) @ pages[2].T
+            qrels = [
+                Qrel(str(q), str(d), int(r))
+                for q, row in enumerate(questions.relevant[rows])
+                for d, r in enumerate(row)
+            ]
+            run = [ScoredDoc(str(q), str(d), float(s)) for q, row in enumerate(scores) for d, s in enumerate(row)]
+            theirs = ir_measures.calc_aggregate([AP, P @ 10], qrels, run)
+            ours = {line.metric: line.scores[CHECKED].value for line in lines if f"{named}, {kind}" in line.setting}
+            assert ours["macro P@10"] == pytest.approx(theirs[P @ 10], abs=1e-9)
+            assert ours["macro mAP"] == pytest.approx(theirs[AP], abs=1e-9)
+
+
+def test_pages_and_reports_together_find_what_neither_finds(split):
+    halves = CODES[::2], CODES[1::2]
+    told = worded(split, halves[1])
+    bootstrap = PatientBootstrap(split.queries.patients, 50)
+    lines = text_measures(told, [reader(told, halves[0]), chance_of(told)], bootstrap, [Bm25Search()])
+    for line in lines:
+        if "German, single" in line.setting and line.metric == "macro P@10":
+            assert line.scores[HYBRID].value > max(line.scores[CHECKED].value, line.scores[BM25].value) + 0.1
+            assert BM25 in line.notes[HYBRID]
+        if "German, single" in line.setting and "less this" in line.metric:
+            assert set(line.scores) == {BM25}
+            assert line.scores[BM25].interval[0] > 0
+        if "share of BM25" in line.metric:
+            assert line.scores[CHANCE].value < 1
+
+
+def test_fold_9_alone_chooses_the_fusion(split):
+    told = worded(split, CODES)
+    blind = replace(reader(told), encode_texts=lambda texts: np.zeros((len(texts), len(CODES)), dtype=np.float32))
+    chosen = choose_fusion(told.validation, blind, [Bm25Search()])
+    assert chosen is not None
+    assert BM25 in chosen.reports
+    assert choose_fusion(told.validation.without(told.validation.ids), reader(told), [Bm25Search()]) is None
+    # Whatever stands in fold 10, the choice is the same: reports there that lead astray do not change it.
+    astray = type(told)(told.gallery, told.validation, split.queries)
+    lines = text_measures(astray, [blind], PatientBootstrap(astray.queries.patients, 0), [Bm25Search()])
+    assert lines[0].notes[HYBRID] == str(chosen)
+
+
+def test_without_a_report_search_the_hybrid_has_its_own_tower(split):
+    told = worded(split, CODES)
+    lines = text_measures(told, [reader(told, ["none"]), chance_of(told)], PatientBootstrap(told.queries.patients, 0))
+    assert OWN_TOWER in lines[0].notes[HYBRID]
+    assert lines[0].scores[HYBRID].value > lines[0].scores[CHECKED].value + 0.5
+    assert not [line for line in lines if "BM25" in line.metric or "less this" in line.metric]
+
+
+def test_no_bundle_no_hybrid(split):
+    lines = text_measures(split, [chance_of(split)], PatientBootstrap(split.queries.patients, 0), [Bm25Search()])
+    assert all(set(line.scores) <= {CHANCE, BM25} and not line.notes for line in lines)
+    assert isinstance(choose_fusion(split.validation, reader(split)), Fusion)
