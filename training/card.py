@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.towers.bundle import MODEL_FILES
+from training.recipe import LOSSES, Stage
 
 _TEXT = """# {name} {version}
 
@@ -24,7 +25,7 @@ An image tower and a text tower of one embedding space, for finding ECGs that re
 
 {data}
 
-{minutes}## Measured on the validation fold (real ECGs)
+{stages}{minutes}## Measured on the validation fold (real ECGs)
 
 {metrics}
 
@@ -53,9 +54,19 @@ def model_card(card: dict[str, Any], folder: Path) -> str:
         image_mb=size["image.onnx"],
         text_mb=size["text.onnx"],
         data="\n".join(f"* {line}" for line in card["training_data"]),
+        stages="".join(f"{i}. {line}\n" for i, line in enumerate(card.get("stages", []), 1)) + "\n",
         minutes=f"The run took {minutes:.0f} minutes.\n\n" if minutes else "",
         metrics=f"| metric | value |\n|---|---|\n{rows}" if rows else "Nothing was measured.",
     )
+
+
+def stage_line(stage: Stage) -> str:
+    """A stage in one line: its losses with their weights, and what of the text tower it trains."""
+    losses = [f"{name} {getattr(stage, name):g}" for name in LOSSES if getattr(stage, name)]
+    line = f"{stage.name}, {stage.epochs} epochs: {', '.join(losses)}"
+    if stage.contrastive:
+        line += f"; positives by {stage.positives}"
+    return line + (f"; last {stage.unlocked_layers} layers of the text tower" if stage.unlocked_layers else "")
 
 
 def _reads(card: dict[str, Any]) -> str:

@@ -1,11 +1,10 @@
-"""The ECGs that a recipe trains on, in memory: waveforms at 100 Hz, their statements, several wordings of each."""
+"""The ECGs that a recipe trains on: waveforms at 100 Hz, their statements, several wordings of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +14,17 @@ from retrieval.ecg.recording import Signal
 from retrieval.ecg.simulator import simulate
 from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES, superclasses, wordings
 from retrieval.errors import CorpusError
+from training.case_list import Cases, KeptCases, TrainingCase
 from training.recipe import CorpusSpec
 from training.rescale import AmplitudeModel
 
 Report = Callable[[str], None]
 TARGETS: tuple[str, ...] = (*STATEMENTS, *(f"superclass {name}" for name in SUPERCLASSES))
 """What the statement head learns: every statement, and the five groups into which the diagnostic ones fall."""
+WORDING_STEP = 100_003
+"""Between the wordings of two seeds of a run."""
 WORDINGS = 3
 """How many wordings of the statements are drawn in each language."""
-
-
-@dataclass(frozen=True)
-class TrainingCase:
-    """One ECG: ``signal`` ``[12, 983]`` in mV at 100 Hz, its statements, and texts that describe it.
-
-    The first text is the report as it was written; the others word its statements.
-    """
-
-    case_id: str
-    signal: Signal
-    statements: dict[str, float | None]
-    texts: tuple[str, ...]
-    patient_key: str | None = None
-    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class LoadedCorpus:
     """The cases of one corpus and how many of its records were missing."""
 
     spec: CorpusSpec
-    cases: tuple[TrainingCase, ...]
+    cases: Cases
     missing: int = 0
 
 
@@ -61,36 +48,33 @@ def load_corpus(spec: CorpusSpec, seed: int, models: Sequence[LoadedCorpus] = ()
         CorpusError: when it has no record, or a ``rescaled`` corpus stands before any PTB-XL corpus.
     """
     if spec.kind == "simulated":
-        return LoadedCorpus(spec, tuple(_simulated(spec.seed + i) for i in range(spec.cases)))
+        return LoadedCorpus(spec, KeptCases(_simulated(spec.seed + i) for i in range(spec.cases)))
     if spec.kind == "rescaled":
         return _rescaled(spec, seed, models)
+    if spec.kind == "shards":
+        from training.shards import open_shards  # it words its cases as these are worded
+
+        return LoadedCorpus(spec, open_shards(spec, seed))
     archive = PtbXl.open(spec.folder)
     folds = parse_folds(spec.folds)
-    cases = tuple(_ptbxl(row, recording.signal, seed) for row, recording in archive.recordings(folds))
+    cases = KeptCases(_ptbxl(row, recording.signal, seed) for row, recording in archive.recordings(folds))
     if not cases:
         raise CorpusError(f"{spec.folder} holds no record of folds {spec.folds}; fetch records100 of PTB-XL")
     return LoadedCorpus(spec, cases, archive.missing(folds))
 
 
-class Stated(Protocol):
-    """Whatever carries statements."""
-
-    @property
-    def statements(self) -> Mapping[str, float | None]:
-        """Code to likelihood, ``None`` where it is not given."""
-        ...
-
-
-def statement_targets(cases: Sequence[Stated]) -> NDArray[np.float32]:
+def statement_targets(stated: Iterable[Mapping[str, float | None]]) -> NDArray[np.uint8]:
     """``[n, targets]``, 1 where a statement or a superclass is present, in the order of ``TARGETS``."""
     rows = []
-    for case in cases:
-        found = superclasses(case.statements)
-        rows.append([code in case.statements for code in STATEMENTS] + [name in found for name in SUPERCLASSES])
-    return np.array(rows, dtype=np.float32).reshape(len(cases), len(TARGETS))
+    for statements in stated:
+        found = superclasses(statements)
+        row = [code in statements for code in STATEMENTS] + [name in found for name in SUPERCLASSES]
+        rows.append(np.array(row, np.uint8))
+    return np.stack(rows) if rows else np.zeros((0, len(TARGETS)), np.uint8)
 
 
-def _texts(report: str, statements: dict[str, float | None], seed: int) -> tuple[str, ...]:
+def case_texts(report: str, statements: Mapping[str, float | None], seed: int) -> tuple[str, ...]:
+    """The report, and wordings of its statements drawn by ``seed``."""
     rng = np.random.default_rng(seed)
     known = {code: likelihood for code, likelihood in statements.items() if code in STATEMENTS}
     worded = [wordings(known, language, rng) for language in ("en", "de") for _ in range(WORDINGS)]
@@ -99,7 +83,7 @@ def _texts(report: str, statements: dict[str, float | None], seed: int) -> tuple
 
 
 def _ptbxl(row: PtbXlRow, signal: Signal, seed: int) -> TrainingCase:
-    texts = _texts(row.report, row.statements, seed * 100_003 + row.ecg_id)
+    texts = case_texts(row.report, row.statements, seed * WORDING_STEP + row.ecg_id)
     return TrainingCase(row.case_id, signal, row.statements, texts, row.patient_key)
 
 
@@ -124,4 +108,4 @@ def _rescaled(spec: CorpusSpec, seed: int, models: Sequence[LoadedCorpus]) -> Lo
             if row is not None and row.case_id not in known:
                 signal = model.restore(scored[FIRST:LAST].T.astype(np.float32) / 100)
                 cases.append(_ptbxl(row, signal, seed))
-    return LoadedCorpus(spec, tuple(cases))
+    return LoadedCorpus(spec, KeptCases(cases))

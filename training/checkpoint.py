@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from retrieval.errors import BadArgument
-from training.recipe import RECIPE_FILE, Recipe
+from training.chance import Chance, chance_of_all
+from training.ranks import Ranks
+from training.recipe import RECIPE_FILE, Recipe, recipe_of_run
 
 STATE = "state.pt"
 
@@ -36,6 +38,7 @@ def save_state(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     frozen: frozenset[str] | None = None,
+    streams: Chance | None = None,
 ) -> None:
     """Write everything that the next step depends on, under a temporary name first.
 
@@ -45,13 +48,14 @@ def save_state(
         model: what is trained.
         optimizer: with its moments.
         frozen: parameters that no stage trains, which are left out; by default those that do not train now.
+        streams: where the random streams of all processes stand; by default this one's.
     """
     frozen = frozen_names(model) if frozen is None else frozen
     state = {
         "place": asdict(place),
         "model": {name: value for name, value in model.state_dict().items() if name not in frozen},
         "optimizer": optimizer.state_dict(),
-        "rng": torch.get_rng_state(),
+        "streams": chance_of_all(Ranks()) if streams is None else streams,
     }
     write_whole(folder / STATE, state)
 
@@ -97,11 +101,11 @@ def pin_recipe(folder: Path, recipe: Recipe) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Threads and workers change how fast a run goes, not what is computed from which page.
-    loose: tuple[str, ...] = ("threads", "workers", "checkpoint_minutes")
-    # A run that was begun before there were encodings reads pages, and goes on.
-    loose += ("encoding",) if recipe.encoding.is_page else ()
-    content = json.dumps({k: v for k, v in asdict(recipe).items() if k not in loose}, indent=1, sort_keys=True)
+    loose = {"threads": 0, "workers": 0, "checkpoint_minutes": 0.0}
     file = folder / RECIPE_FILE
-    if file.is_file() and file.read_text(encoding="utf-8") != content:
+    if not file.is_file():
+        content = {name: value for name, value in asdict(recipe).items() if name not in loose}
+        file.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    # A setting that is newer than the run stood at its default when the run was begun.
+    elif replace(recipe_of_run(folder), **loose) != replace(recipe, **loose):
         raise BadArgument(f"{folder} holds a run of another recipe; choose another --out, or remove the folder")
-    file.write_text(content, encoding="utf-8")

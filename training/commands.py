@@ -1,4 +1,4 @@
-"""``nearbeat train``: a recipe to a bundle. Nothing heavy is imported before the command runs."""
+"""``nearbeat train`` and ``nearbeat pack``. Nothing heavy is imported before a command runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ NEEDED = ("torch", "open_clip", "transformers", "timm", "onnx", "onnxscript", "y
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command("train")(train)
+    app.command("pack")(pack)
 
 
 def train(
@@ -29,9 +30,7 @@ def train(
     ] = False,
 ) -> None:
     """Train the towers of a recipe and export a bundle. Stop it at any time; the same command goes on."""
-    absent = [name for name in NEEDED if find_spec(name) is None]
-    if absent:
-        raise ExtraMissing(f"training needs {', '.join(absent)}; install the extra: pip install 'nearbeat[train]'")
+    _need(NEEDED)
     from training.progress import Told
     from training.recipe import load_recipe
     from training.run import export_best, export_untrained, train_recipe
@@ -41,5 +40,30 @@ def train(
     if untrained:
         made = export_untrained(settings, out, target, told)
     else:
-        made = export_best(train_recipe(settings, out, told), target)
+        trainer = train_recipe(settings, out, told)
+        if not trainer.ranks.main:
+            return  # of several processes, the first one writes the bundle
+        made = export_best(trainer, target)
     typer.echo(str(made))
+
+
+def pack(
+    source: Annotated[Path, typer.Argument(help="A folder in PTB-XL's layout, or a recipe: its records.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the shards. One that was begun is gone on with.")],
+) -> None:
+    """Pack a corpus into shards, which training reads one case at a time, however many there are."""
+    _need(("datasets", "pyarrow", "yaml"))
+    from training.pack import pack as pack_sources
+    from training.pack import sources_of
+    from training.progress import Told
+
+    told = Told()
+    with told.busy("looking for records"):
+        sources = sources_of(source)
+    typer.echo(f"{out}: {pack_sources(sources, out, told)} records")
+
+
+def _need(packages: tuple[str, ...]) -> None:
+    absent = [name for name in packages if find_spec(name) is None]
+    if absent:
+        raise ExtraMissing(f"training needs {', '.join(absent)}; install the extra: pip install 'nearbeat[train]'")

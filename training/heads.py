@@ -65,8 +65,17 @@ def plotted(layout: str, samples: int) -> torch.Tensor:
     return mask
 
 
+def sample_weights(shown: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """What each sample counts, ``[n, 12, 992]``: 1 on the page, a fifth where it must be inferred, else nothing."""
+    return known.float() * (shown.float() + UNPLOTTED_WEIGHT * (~shown).float())
+
+
 def signal_loss(
-    decoded: torch.Tensor, signal: torch.Tensor, shown: torch.Tensor, known: torch.Tensor
+    decoded: torch.Tensor,
+    signal: torch.Tensor,
+    shown: torch.Tensor,
+    known: torch.Tensor,
+    total: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Huber loss in mV, full on plotted samples, a fifth on those that must be inferred.
 
@@ -75,7 +84,8 @@ def signal_loss(
         signal: the same, the truth.
         shown: bool, the same: plotted on the page.
         known: bool, the same: inside the recording.
+        total: the sum of the weights by which to divide, where these pages are a part of a batch.
     """
-    weight = known.float() * (shown.float() + UNPLOTTED_WEIGHT * (~shown).float())
+    weight = sample_weights(shown, known)
     loss = F.huber_loss(decoded, signal, reduction="none", delta=0.2)
-    return (loss * weight).sum() / weight.sum().clamp(min=1)
+    return (loss * weight).sum() / (weight.sum() if total is None else total).clamp(min=1)

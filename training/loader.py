@@ -19,7 +19,7 @@ from retrieval.ecg.encodings.window import prepared
 from retrieval.ecg.page import PAPER, Gray
 from retrieval.ecg.recording import LEADS, Recording, Signal
 from training.augment import Variation, varied_page, vary_signal
-from training.cases import TrainingCase
+from training.case_list import TrainingCase
 from training.heads import DECODED_SAMPLES, plotted
 
 
@@ -28,7 +28,7 @@ class Batch:
     """Pages with what is to be learned from them.
 
     Pages of ink ``[n, 1, 256, 512]`` 0 to 1, the signal behind them ``[n, 12, 992]`` in mV, what of it is shown and
-    known (bool), which case each is ``[n]``, and which of its texts was drawn ``[n]``.
+    known (bool), which case each is ``[n]``, which of its texts was drawn ``[n]``, and these texts.
     """
 
     ink: torch.Tensor
@@ -37,6 +37,15 @@ class Batch:
     known: torch.Tensor
     case: torch.Tensor
     text: torch.Tensor
+    words: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.case)
+
+    def parts(self, size: int) -> tuple[Batch, ...]:
+        """The batch in parts of at most ``size`` pages."""
+        starts = range(0, len(self), size)
+        return tuple(Batch(*(getattr(self, name)[i : i + size] for name in Batch.__annotations__)) for i in starts)
 
 
 class PageDataset(Dataset[tuple[Any, ...]]):
@@ -69,7 +78,7 @@ class PageDataset(Dataset[tuple[Any, ...]]):
         # Half of the time the report as it was written, else one of the other wordings.
         text = 0 if len(case.texts) < 2 or rng.random() < 0.5 else int(rng.integers(1, len(case.texts)))
         ink = ((PAPER - page.astype(np.float32)) / PAPER)[None]
-        return ink, signal, shown, known, np.int64(index), np.int64(text)
+        return ink, signal, shown, known, np.int64(index), np.int64(text), case.texts[text] if case.texts else ""
 
     def _image(self, signal: Signal, rng: np.random.Generator) -> tuple[Gray, np.ndarray]:
         """What the tower reads of a varied signal, and which samples it shows, ``[12, 992]``."""
@@ -113,12 +122,14 @@ def epoch_order(sizes: Sequence[tuple[int, int]], seed: Sequence[int], batch: in
     return order[: max(1, len(order) // batch) * batch]
 
 
-def batches(dataset: PageDataset, batch: int, first: int, workers: int) -> Iterator[Batch]:
-    """Batches from number ``first`` on, drawn by ``workers`` processes ahead of the training."""
-    places = [list(range(i, min(i + batch, len(dataset)))) for i in range(first * batch, len(dataset), batch)]
+def batches(dataset: PageDataset, batch: int, first: int, workers: int, own: slice = slice(None)) -> Iterator[Batch]:
+    """Batches from number ``first`` on, drawn ahead by ``workers`` processes; ``own`` rows of each."""
+    places = [list(range(i, min(i + batch, len(dataset))))[own] for i in range(first * batch, len(dataset), batch)]
     # A generator of its own: the loader's start-up draw would move torch's, and a resumed run would differ.
-    own = torch.Generator()
-    loader = DataLoader(dataset, batch_sampler=places, num_workers=workers, worker_init_fn=_one_thread, generator=own)
+    apart = torch.Generator()
+    loader = DataLoader(
+        dataset, batch_sampler=places, num_workers=workers, worker_init_fn=_one_thread, generator=apart
+    )
     for parts in loader:
         yield Batch(*parts)
 

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from open_clip.loss import ClipLoss
 
+from training.ranks import Ranks
+
 SHARPNESS = 3.0
 """Overlap is raised to this power: the same statements count fully, half of them for an eighth."""
 
 
-def overlap_targets(targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Rows that sum to 1, ``[n, n]``: how much of pair (i, j) is to be found when i is the query.
+def overlap_targets(
+    targets: torch.Tensor, weights: torch.Tensor, others: torch.Tensor | None = None, first: int = 0
+) -> torch.Tensor:
+    """Rows that sum to 1, ``[n, others]``: how much of pair (i, j) is to be found when i is the query.
 
     Args:
         targets: statements and superclasses ``[n, targets]``, 0 or 1.
         weights: ``[targets]``, how telling each statement is.
+        others: those of all columns, where the rows are only a part of them; by default the rows themselves.
+        first: which column is the first row's own.
 
     The overlap is the weighted Jaccard index. A record's own report always counts fully.
     """
+    columns = targets if others is None else others
     weighted = targets * weights
-    shared = weighted @ targets.T
-    size = weighted.sum(1)
-    either = size[:, None] + size[None, :] - shared
+    shared = weighted @ columns.T
+    either = weighted.sum(1)[:, None] + (columns * weights).sum(1)[None, :] - shared
     overlap = torch.where(either > 0, shared / either.clamp(min=1e-6), torch.zeros_like(shared)) ** SHARPNESS
-    overlap = torch.maximum(overlap, torch.eye(len(targets), dtype=overlap.dtype, device=overlap.device))
+    own = torch.arange(len(targets), device=overlap.device)
+    overlap[own, first + own] = 1.0
     return overlap / overlap.sum(1, keepdim=True)
 
 
-def statement_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+def statement_weights(targets: NDArray[Any]) -> NDArray[np.float32]:
     """Inverse document frequency ``[targets]`` of ``[n, targets]``: log((n + 1) / (count + 1)) + 0.1."""
     return (np.log((len(targets) + 1) / (targets.sum(axis=0) + 1)) + 0.1).astype(np.float32)
 
@@ -45,7 +54,26 @@ def head_weights(statements: int, groups: int) -> torch.Tensor:
 
 
 class AlignmentLoss(ClipLoss):
-    """Symmetric cross-entropy over cosine similarities, with one positive (CLIP) or shared ones."""
+    """Symmetric cross-entropy over cosine similarities, with one positive (CLIP) or shared ones.
+
+    On several processes each compares its own rows with those of all.
+    """
+
+    def __init__(self, ranks: Ranks | None = None) -> None:
+        self.ranks = ranks or Ranks()
+        super().__init__(local_loss=True, gather_with_grad=True, rank=self.ranks.rank, world_size=self.ranks.count)
+
+    def get_logits(
+        self,
+        image_features: torch.Tensor,
+        text_features: torch.Tensor,
+        logit_scale: torch.Tensor,
+        logit_bias: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits ``[n, rows of all processes]`` of the images and of the texts."""
+        images, texts = (self.ranks.gathered_with_gradient(rows) for rows in (image_features, text_features))
+        bias = 0.0 if logit_bias is None else logit_bias
+        return logit_scale * image_features @ texts.T + bias, logit_scale * text_features @ images.T + bias
 
     def forward(  # type: ignore[override]  # the targets are one argument more than open_clip's
         self,
@@ -60,10 +88,10 @@ class AlignmentLoss(ClipLoss):
             image_features: unit rows ``[n, dim]``.
             text_features: unit rows ``[n, dim]``, row i belonging to image i.
             logit_scale: the inverse temperature.
-            soft_targets: ``[n, n]`` rows that sum to 1, symmetric before they were normalised; without them pair i
-                is the only positive of row i.
+            soft_targets: ``[n, rows of all processes]`` rows that sum to 1, symmetric before they were normalised;
+                without them pair i is the only positive of row i.
         """
         if soft_targets is None:
             return super().forward(image_features, text_features, logit_scale)  # type: ignore[return-value]  # a tensor
-        by_image, by_text = self.get_logits(image_features, text_features, logit_scale)[:2]
+        by_image, by_text = self.get_logits(image_features, text_features, logit_scale)
         return (F.cross_entropy(by_image, soft_targets) + F.cross_entropy(by_text, soft_targets)) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ from retrieval.ecg.page import CANONICAL
 from retrieval.errors import BadArgument
 from training.cases import TARGETS
 from training.heads import SignalDecoder, StatementHead
+from training.lora import MARK, add_adapters, has_adapters
 from training.recipe import Recipe
+from training.text_encoder import AnyTextEncoder, check_pooler, open_clip_builds
+
+_PLACEHOLDER = CLIPTextCfg(context_length=1, vocab_size=1, width=8, heads=1, layers=1)
+"""What open_clip builds where the text tower is put in afterwards."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class NearBeatModel(nn.Module):
 
 def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
     """The two towers as open_clip builds them from their names."""
+    check_pooler(recipe.text)
     vision = CLIPVisionCfg(
         timm_model_name=recipe.image.name,
         timm_pool="avg",
@@ -70,35 +77,54 @@ def build_clip(recipe: Recipe, text_folder: Path) -> CustomTextCLIP:
         patch_dropout=recipe.image.patch_drop,
         image_size=CANONICAL.shape,
     )
+    known = open_clip_builds(text_folder)
     text = CLIPTextCfg(
         hf_model_name=str(text_folder),
         hf_proj_type=recipe.text.projection,
         hf_pooler_type=recipe.text.pooler,
         hf_model_pretrained=True,
     )
-    clip = CustomTextCLIP(recipe.dim, vision, text)
-    clip.text.lock(0)
-    unlock_last_layers(clip.text.transformer, recipe.unlocked_layers)
+    # A loss that judges each pair by itself starts from few being right (SigLIP's own values).
+    start: dict[str, Any] = (
+        {"init_logit_scale": math.log(10), "init_logit_bias": -10.0} if recipe.judges_pairs else {}
+    )
+    clip = CustomTextCLIP(recipe.dim, vision, text if known else _PLACEHOLDER, **start)
+    if not known:
+        clip.text = AnyTextEncoder(str(text_folder), recipe.dim, recipe.text)
+        clip.vocab_size, clip.context_length = clip.text.vocab_size, clip.text.context_length
+    trunk = clip.text.transformer
+    if recipe.text.lora:
+        add_adapters(trunk, layers_of(trunk, recipe.unlocked_layers), recipe.text.lora, recipe.text.lora_alpha)
+    unlock_layers(trunk, recipe.unlocked_layers)
     return clip
 
 
-def unlock_last_layers(trunk: nn.Module, count: int) -> None:
-    """Let the last ``count`` layers of a Hugging Face trunk train, and no other.
+def layers_of(trunk: nn.Module, count: int) -> list[nn.Module]:
+    """The last ``count`` layers of a Hugging Face trunk.
+
+    Raises:
+        BadArgument: when it has fewer.
+    """
+    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
+    layers = list(max(lists, key=len, default=nn.ModuleList()))
+    if count > len(layers):
+        raise BadArgument(f"unlocked_layers is {count}; the text tower has {len(layers)} layers")
+    return layers[len(layers) - count :]
+
+
+def unlock_layers(trunk: nn.Module, count: int) -> None:
+    """Let the last ``count`` layers of a trunk train, or their adapters where it has some, and nothing else of it.
 
     open_clip's own ``lock`` knows this for a few architectures only, and BERT, of which e5 is one, is not among them.
 
     Raises:
-        BadArgument: when the trunk's layers are not found, or it has fewer.
+        BadArgument: when the trunk has fewer layers.
     """
     trunk.requires_grad_(False)
-    if not count:
-        return
-    lists = [module for module in trunk.modules() if isinstance(module, nn.ModuleList)]
-    layers = max(lists, key=len, default=nn.ModuleList())
-    if count > len(layers):
-        raise BadArgument(f"unlocked_layers is {count}; the text tower has {len(layers)} layers")
-    for layer in list(layers)[-count:]:
-        layer.requires_grad_(True)
+    adapted = has_adapters(trunk)
+    for layer in layers_of(trunk, count):
+        for name, parameter in layer.named_parameters():
+            parameter.requires_grad_(MARK in name if adapted else True)
 
 
 def parameter_groups(model: NearBeatModel, weight_decay: float) -> list[dict[str, object]]:

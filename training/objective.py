@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from open_clip.loss import SigLipLoss
 
 from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES
-from training.cases import TrainingCase, statement_targets
-from training.heads import signal_loss
+from training.heads import sample_weights, signal_loss
 from training.loader import Batch
 from training.loss import AlignmentLoss, head_weights, overlap_targets, statement_weights
-from training.model import NearBeatModel, PageOutput
-from training.recipe import Recipe, Stage
+from training.model import NearBeatModel
+from training.ranks import Ranks
+from training.recipe import Positives, Recipe, Stage
 from training.reports import TextCase, two_texts
 from training.teacher import Teacher
-from training.texts import TextBank
+from training.texts import Texts
 
-
-@dataclass(frozen=True)
-class Losses:
-    """The parts of one step's loss, each before its weight."""
-
-    total: torch.Tensor
-    parts: dict[str, float]
+Parts = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,18 @@ class TextBatch:
     pairs: tuple[tuple[str, str], ...]
     case: np.ndarray
 
+    @property
+    def words(self) -> list[str]:
+        """All first texts, then all second ones."""
+        return [text for side in zip(*self.pairs, strict=True) for text in side]
+
+
+class PageAnswer(NamedTuple):
+    """Unit vectors ``[n, dim]`` of pages, and their signals ``[n, 12, 992]`` where they are decoded."""
+
+    vectors: torch.Tensor
+    decoded: torch.Tensor | None
+
 
 class Objective:
     """The losses of a run, with what they compare with.
@@ -43,83 +52,92 @@ class Objective:
     Args:
         recipe: the run's.
         model: what is trained.
-        cases: of the batches, by their number.
+        targets: statements of the cases, ``[cases, targets]``, by their number.
         text_cases: of the text batches, by their number.
+        text_targets: their statements.
         teacher: whose vectors of waveforms are learned, where the recipe has one.
-        device: where the model is.
+        ranks: this process among those of the run.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         model: NearBeatModel,
-        cases: Sequence[TrainingCase],
+        targets: NDArray[np.uint8],
         text_cases: Sequence[TextCase],
+        text_targets: NDArray[np.uint8],
         teacher: Teacher | None,
-        device: torch.device,
+        ranks: Ranks,
     ) -> None:
-        self.recipe, self.model, self.cases, self.text_cases = recipe, model, cases, text_cases
-        self.teacher, self.device, self.alignment = teacher, device, AlignmentLoss()
-        self.targets = torch.from_numpy(statement_targets(cases))
-        self.text_targets = torch.from_numpy(statement_targets(text_cases))
-        self.weights = torch.from_numpy(statement_weights(self.targets.numpy())).to(device)
-        self.head_weights = head_weights(len(STATEMENTS), len(SUPERCLASSES)).to(device)
-
-    def losses(self, stage: Stage, pages: Batch | None, texts: TextBatch | None, bank: TextBank | None) -> Losses:
-        """The weighted sum of the stage's losses, and its parts; ``bank`` may be absent where no text is read."""
-        parts: dict[str, torch.Tensor] = {}
-        if pages is not None:
-            parts |= self._of_pages(stage, pages, bank)
-        if texts is not None and bank is not None:
-            parts["reports"] = self._of_texts(texts, bank)
-        total = torch.stack([getattr(stage, name) * value for name, value in parts.items()]).sum()
-        return Losses(total, {name: float(value.detach()) for name, value in parts.items()})
+        self.recipe, self.model, self.text_cases = recipe, model, text_cases
+        self.teacher, self.ranks, self.device = teacher, ranks, ranks.device
+        self.alignment = AlignmentLoss(ranks)
+        self.sigmoid = SigLipLoss(rank=ranks.rank, world_size=ranks.count)
+        self.targets, self.text_targets = torch.from_numpy(targets), torch.from_numpy(text_targets)
+        self.weights = torch.from_numpy(statement_weights(targets)).to(self.device)
+        self.head_weights = head_weights(len(STATEMENTS), len(SUPERCLASSES)).to(self.device)
 
     def text_batch(self, numbers: np.ndarray, rng: np.random.Generator) -> TextBatch:
-        """Two texts of each of these text cases."""
-        return TextBatch(tuple(two_texts(self.text_cases[int(i)], rng) for i in numbers), numbers)
+        """Two texts of each of these text cases, of which this process takes its rows."""
+        pairs = tuple(two_texts(self.text_cases[int(i)], rng) for i in numbers)
+        own = self.ranks.rows(len(numbers), "batch of reports")
+        return TextBatch(pairs[own], numbers[own])
 
-    def _of_pages(self, stage: Stage, batch: Batch, bank: TextBank | None) -> dict[str, torch.Tensor]:
-        targets = self.targets[batch.case].to(self.device)
-        parts: dict[str, torch.Tensor] = {}
+    def weighted(self, stage: Stage, parts: Parts) -> torch.Tensor:
+        """The sum of the parts, each times the stage's weight."""
+        return torch.stack([getattr(stage, name) * value for name, value in parts.items()]).sum()
+
+    def read_pages(self, stage: Stage, batch: Batch, decode: bool = True) -> PageAnswer:
+        """The image tower on pages, and the decoder where the stage asks for signals."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             out = self.model.pages(batch.ink.to(self.device))
-            decoded = self.model.decoder(out.tokens).float() if stage.signal else None
-        if stage.contrastive and bank is not None:
-            drawn = zip(batch.case.tolist(), batch.text.tolist(), strict=True)
-            rows = [bank.row[self.cases[case].texts[text]] for case, text in drawn]
-            texts = bank.embed(self.model, rows, self.device, self.recipe.precision)
-            parts["contrastive"] = self._aligned(out.embedding, texts, targets, stage.positives)
+            decoded = self.model.decoder(out.tokens).float() if stage.signal and decode else None
+        return PageAnswer(out.embedding, decoded)
+
+    def read_texts(self, words: Sequence[str], bank: Texts) -> torch.Tensor:
+        """Unit vectors ``[n, dim]`` of texts."""
+        return bank.embed(self.model, words, self.device, self.recipe.precision)
+
+    def of_vectors(self, stage: Stage, batch: Batch, pages: torch.Tensor, texts: torch.Tensor | None) -> Parts:
+        """The losses that look at the vectors of pages, and of their texts where the stage aligns them."""
+        targets = self.targets[batch.case].float().to(self.device)
+        parts: Parts = {}
+        if stage.contrastive and texts is not None:
+            parts["contrastive"] = self._aligned(pages, texts, targets, stage.positives)
         if stage.statements:
-            parts["statements"] = self._stated(out.embedding, targets)
+            parts["statements"] = self._stated(pages, targets)
         if stage.teacher and self.teacher is not None:
-            parts["teacher"] = self._taught(out, batch)
-        if decoded is not None:
-            truth = (part.to(self.device) for part in (batch.signal, batch.shown, batch.known))
-            parts["signal"] = signal_loss(decoded, *truth)
+            wanted = self.teacher.vectors(batch.signal.to(self.device), self.recipe.precision)
+            parts["teacher"] = (1 - (pages * wanted).sum(dim=1)).mean()
         return parts
 
-    def _of_texts(self, texts: TextBatch, bank: TextBank) -> torch.Tensor:
+    def of_signals(self, batch: Batch, decoded: torch.Tensor, total: torch.Tensor | None = None) -> Parts:
+        """The signal loss of decoded pages; ``total`` as ``known_samples`` gives it, for a part of a batch."""
+        signal, shown, known = (part.to(self.device) for part in (batch.signal, batch.shown, batch.known))
+        return {"signal": signal_loss(decoded, signal, shown, known, total)}
+
+    def known_samples(self, batch: Batch) -> torch.Tensor:
+        """By what the signal loss of each part is divided: the mean over processes of the batches' weights."""
+        return self.ranks.mean(sample_weights(batch.shown, batch.known).sum().to(self.device))
+
+    def of_reports(self, texts: TextBatch, both: torch.Tensor) -> Parts:
         """Texts find their like, and the statement head reads both as it reads a page."""
-        targets = self.text_targets[torch.from_numpy(texts.case)].to(self.device)
-        rows = [bank.row[text] for side in zip(*texts.pairs, strict=True) for text in side]
-        both = bank.embed(self.model, rows, self.device, self.recipe.precision)
+        targets = self.text_targets[torch.from_numpy(texts.case)].float().to(self.device)
         left, right = both[: len(texts.pairs)], both[len(texts.pairs) :]
         stated = self._stated(both, torch.cat([targets, targets]))
-        return self._aligned(left, right, targets, "overlap") + 3 * stated
+        return {"reports": self._aligned(left, right, targets, "overlap") + 3 * stated}
 
     def _aligned(
-        self, left: torch.Tensor, right: torch.Tensor, targets: torch.Tensor, positives: str
+        self, left: torch.Tensor, right: torch.Tensor, targets: torch.Tensor, positives: Positives
     ) -> torch.Tensor:
-        soft = overlap_targets(targets, self.weights) if positives == "overlap" else None
-        return self.alignment(left, right, self.model.clip.logit_scale.exp(), soft)
+        scale = self.model.clip.logit_scale.exp()
+        if positives == "siglip":
+            return self.sigmoid(left, right, scale, self.model.clip.logit_bias)
+        if positives != "overlap":
+            return self.alignment(left, right, scale)
+        everyone = self.ranks.gathered(targets)
+        soft = overlap_targets(targets, self.weights, everyone, self.ranks.rank * len(targets))
+        return self.alignment(left, right, scale, soft)
 
     def _stated(self, embedding: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return F.binary_cross_entropy_with_logits(self.model.statements(embedding), targets, weight=self.head_weights)
-
-    def _taught(self, out: PageOutput, batch: Batch) -> torch.Tensor:
-        """One minus the cosine between a page's vector and the teacher's of the waveform behind it."""
-        if self.teacher is None:
-            return out.embedding.new_zeros(())
-        wanted = self.teacher.vectors(batch.signal.to(self.device), self.recipe.precision)
-        return (1 - (out.embedding * wanted).sum(dim=1)).mean()

@@ -46,6 +46,7 @@ class Told:
         title = f"{stage} {epoch + 1}/{epochs}"
         with self._progress() as progress:
             task = progress.add_task(title, total=steps, completed=done)
+            later = steps * (epochs - epoch - 1)
             start = told = time.monotonic()
             taken = 0
 
@@ -55,12 +56,13 @@ class Told:
                 for name, value in parts.items():
                     smooth[name] = SMOOTHING * smooth.get(name, value) + (1 - SMOOTHING) * value
                 losses = " ".join(f"{name} {value:.3f}" for name, value in smooth.items())
-                progress.update(task, advance=1, description=f"{title} {losses}")
                 now = time.monotonic()
+                pace = (now - start) / taken / 60
+                left = f"{(steps - done - taken + later) * pace:.1f} min left in the stage"
+                progress.update(task, advance=1, description=f"{title} {losses}, {left}")
                 if not self.console.is_terminal and now - told > LINE_SECONDS:
                     told = now
-                    left = (steps - done - taken) * (now - start) / taken
-                    self.line(f"{title} step {done + taken}/{steps} {losses}, {left / 60:.1f} min left in the epoch")
+                    self.line(f"{title} step {done + taken}/{steps} {losses}, {left}")
 
             yield show
 

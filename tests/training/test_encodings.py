@@ -93,7 +93,7 @@ def test_a_batch_holds_the_encoding_and_says_what_it_shows(cases):
     dataset = PageDataset(cases, order, KEY, 1.0, GASF)
     pages = PageDataset(cases, order, KEY, 1.0)
     for place in range(5):
-        ink, signal, shown, known, case, _ = dataset[place]
+        ink, signal, shown, known, case, _, _ = dataset[place]
         assert (ink.shape, ink.dtype, int(case)) == ((1, 256, 512), np.float32, order[place])
         assert not np.array_equal(ink, pages[place][0])
         np.testing.assert_array_equal(signal, pages[place][1])  # what is to be decoded stays the same

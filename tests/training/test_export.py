@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from retrieval.ecg.page import canonical_page
 from retrieval.ecg.simulator import simulate
 from retrieval.towers.bundle import Bundle
 from tests.training.tiny import tiny_recipe, write_tiny_bert
+from training.checkpoint import pin_recipe
 from training.export import Facts, export_bundle
 from training.progress import Told
 from training.run import export_best
+from training.text_tower import load_tokenizer
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.train
@@ -102,6 +105,63 @@ def test_the_card_names_the_data(bundle):
     assert "simulator" in text
 
 
+def test_the_card_says_how_it_was_trained(bundle):
+    card = json.loads((bundle.folder / "bundle.json").read_text())
+    assert card["stages"] == [
+        "read, 1 epochs: statements 1, signal 5",
+        "align, 2 epochs: contrastive 1, statements 1; positives by overlap",
+    ]
+    assert "\n2. align, 2 epochs: contrastive 1" in (bundle.folder / "README.md").read_text()
+
+
+def test_the_card_names_teacher_and_reports(tmp_path):
+    """``data_lines`` of a run that has both, without training it."""
+    from types import SimpleNamespace
+
+    from training.recipe import ReportSpec, Stage
+    from training.run import data_lines
+
+    bert = write_tiny_bert(tmp_path / "bert")
+    teacher = tmp_path / "teacher"
+    pin_recipe(teacher, tiny_recipe(bert, name="signal-reference", version="2"))
+    stages = (Stage("follow", 1, teacher=1.0, reports=1.0),)
+    recipe = tiny_recipe(bert, teacher=str(teacher), reports=ReportSpec("x", "1-8"), stages=stages, validation=None)
+    material = SimpleNamespace(corpora=(), text_cases=(1, 2, 3))
+    lines = data_lines(SimpleNamespace(recipe=recipe, material=material))
+    assert lines[0] == "Texts without ECGs: reports of folds 1-8 and the words for each statement, 3 in all"
+    assert lines[1].startswith("signal-reference 2, a run on waveforms: its text tower")
+    assert lines[2] == "The same run's vectors of the waveforms behind the pages, as what to aim at"
+
+
+@pytest.mark.parametrize("changes", ["plain", "adapted"])
+def test_open_clip_loads_the_checkpoint(trained, tmp_path, monkeypatch, changes):
+    import open_clip
+
+    from training.open_clip_checkpoint import write_open_clip
+    from training.recipe import Stage
+
+    trainer = trained
+    if changes == "adapted":
+        text = replace(trained.recipe.text, lora=2)
+        stages = (Stage("align", 1, contrastive=1.0, positives="siglip", unlocked_layers=1, learning_rate=1e-2),)
+        recipe = replace(trained.recipe, text=text, stages=stages, validation=None)
+        trainer = Trainer(recipe, tmp_path / "run", Told(Console(quiet=True)))
+        trainer.run()
+    assert write_open_clip(trainer.model, trainer.recipe, trainer.folder / "text", tmp_path / "clip")
+    monkeypatch.chdir(tmp_path / "clip")
+    clip = open_clip.create_model("local-dir:.").eval()
+    tokenizer = open_clip.get_tokenizer("local-dir:.")
+    ink = torch.rand(2, 1, 256, 512)
+    with torch.inference_mode():
+        model = trainer.model.eval()
+        torch.testing.assert_close(clip.encode_image(ink, normalize=True), model.pages(ink).embedding)
+        ids = tokenizer(SENTENCES)
+        wanted = model.clip.encode_text(ids, normalize=True)
+        torch.testing.assert_close(clip.encode_text(ids, normalize=True), wanted, atol=1e-5, rtol=1e-4)
+    assert ids[0][ids[0] != 0].tolist() == load_tokenizer(trainer.folder / "text").encode(SENTENCES[0]).ids
+    assert (clip.logit_bias is not None) == (changes == "adapted")
+
+
 def test_train_command_goes_from_recipe_to_bundle(tmp_path):
     from retrieval.app.main import build_app
 
@@ -122,3 +182,10 @@ stages: [{{name: align, epochs: 1, contrastive: 1}}]
     done = CliRunner().invoke(build_app(), ["train", str(recipe), "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
     assert Bundle.load(tmp_path / "run" / "bundle").name == "by-command"
+    assert sorted(file.name for file in (tmp_path / "run" / "open_clip").iterdir()) == [
+        "config.json",
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]

@@ -48,13 +48,13 @@ def same(item, other):
 
 
 def test_what_an_item_holds(cases, dataset):
-    ink, signal, shown, known, case, text = dataset[1]
+    ink, signal, shown, known, case, text, words = dataset[1]
     assert (ink.shape, ink.dtype) == ((1, 256, 512), np.float32)
     assert 0 <= ink.min() < ink.max() <= 1
     assert (signal.shape, shown.shape, known.shape) == ((12, 992),) * 3
     assert (shown.dtype, known.dtype) == (bool, bool)
     assert case == 0
-    assert text == 0  # case 0 has one text
+    assert (text, words) == (0, "one")  # case 0 has one text
 
 
 def test_a_page_is_the_same_whatever_was_drawn_before_it(dataset, cases):
@@ -90,7 +90,8 @@ def test_workers_change_nothing(dataset, workers):
     assert [len(batch.case) for batch in together] == [3, 3, 2]
     for a, b in zip(alone, together, strict=True):
         for name in Batch.__annotations__:
-            assert torch.equal(getattr(a, name), getattr(b, name)), name
+            own, other = getattr(a, name), getattr(b, name)
+            assert torch.equal(own, other) if isinstance(own, torch.Tensor) else list(own) == list(other), name
 
 
 def test_batches_are_the_items_in_order(dataset):
@@ -103,7 +104,17 @@ def test_batches_are_the_items_in_order(dataset):
             assert torch.equal(batch.signal[i], torch.from_numpy(item[1]))
             assert torch.equal(batch.shown[i], torch.from_numpy(item[2]))
             assert torch.equal(batch.known[i], torch.from_numpy(item[3]))
-            assert (batch.case[i].item(), batch.text[i].item()) == (item[4], item[5])
+            assert (batch.case[i].item(), batch.text[i].item(), batch.words[i]) == (item[4], item[5], item[6])
+
+
+def test_processes_share_each_batch_and_parts_share_a_process(dataset):
+    whole = list(batches(dataset, 4, 0, 0))
+    halves = [list(batches(dataset, 4, 0, 0, own)) for own in (slice(0, 2), slice(2, 4))]
+    for batch, first, second in zip(whole, *halves, strict=True):
+        for parts in ((first, second), batch.parts(3)):
+            assert sum(map(len, parts)) == 4
+            assert torch.equal(torch.cat([part.ink for part in parts]), batch.ink)
+            assert [word for part in parts for word in part.words] == list(batch.words)
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
@@ -132,7 +143,7 @@ def test_the_decoder_is_to_find_the_clean_signal_behind_the_page(cases):
     dataset = PageDataset(cases, np.arange(6), KEY, 1.0)
     lengths = set()
     for place in range(6):
-        _, signal, shown, known, _, _ = dataset[place]
+        _, signal, shown, known, _, _, _ = dataset[place]
         length = int(known[0].sum())
         lengths.add(length)
         varied = vary_signal(cases[place].signal, 100.0, np.random.default_rng([*KEY, place]), 1.0)

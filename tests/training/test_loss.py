@@ -70,6 +70,17 @@ def test_the_gradient_reaches_both_towers_and_the_temperature():
         assert leaf.grad.abs().sum() > 0
 
 
+def test_rows_of_a_part_are_those_of_the_whole():
+    """What one process of several computes: its rows, against the columns of all."""
+    rng = np.random.default_rng(4)
+    statements = torch.from_numpy(rng.integers(0, 2, (9, 5)).astype(np.float32))
+    weights = torch.tensor([1.0, 2.0, 0.5, 3.0, 0.1])
+    whole = overlap_targets(statements, weights)
+    for first in (0, 3, 6):
+        part = overlap_targets(statements[first : first + 3], weights, statements, first)
+        torch.testing.assert_close(part, whole[first : first + 3])
+
+
 def test_overlap_by_hand():
     """a and b share 3 of 4, to the third power 27/64; c says nothing and is like itself alone; d is like a."""
     statements = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0]])

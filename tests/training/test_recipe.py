@@ -48,6 +48,8 @@ def refused(tmp_path):
 def test_shipped_recipes_load(file, monkeypatch):
     monkeypatch.setenv("PTBXL", "/somewhere/ptbxl")
     monkeypatch.setenv("RESCALED", "/somewhere/z.npz")
+    monkeypatch.setenv("SHARDS", "/somewhere/shards")
+    monkeypatch.setenv("TEACHER", "/somewhere/run")
     recipe = load_recipe(file)
     assert recipe.name
     assert sum(stage.epochs for stage in recipe.stages) > 0
@@ -159,12 +161,12 @@ def test_an_unknown_setting_is_named_with_those_that_exist(refused, old, new, st
         (
             "positives: pair",
             "positives: pairs",
-            "own.yaml: stages[1]: positives is 'pairs'; it must be one of overlap, pair",
+            "own.yaml: stages[1]: positives is 'pairs'; it must be one of overlap, clip, siglip, pair",
         ),
         (
             "kind: simulated",
             "kind: mimic",
-            "own.yaml: corpora[0]: kind is 'mimic'; it must be one of ptbxl, rescaled, simulated",
+            "own.yaml: corpora[0]: kind is 'mimic'; it must be one of ptbxl, rescaled, shards, simulated",
         ),
         (
             "image: {name: nearbeat_vit_small, drop_path: 0.1}",

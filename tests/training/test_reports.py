@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ from training.recipe import ReportSpec, Stage
 from training.reports import TERM_COPIES, TextCase, load_texts, text_order, two_texts
 from training.trainer import Trainer
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 SAID = ("{'SR': 0.0, 'AFIB': 100.0}", "{'NORM': 100.0}", "{'IMI': 15.0, 'SR': 0.0}", "{'CLBBB': 100.0}")
 
@@ -87,14 +89,15 @@ def test_a_stage_of_reports_alone_learns_what_they_say(bert, table, tmp_path, to
     trainer.run()
     rows = (tmp_path / "log.jsonl").read_text().splitlines()
     assert '"report_auroc"' not in rows[0]  # simulated ECGs are its validation: no fold, no reports
-    assert trainer.unseen_texts == ()
+    assert trainer.material.unseen_texts == ()
 
 
 def test_the_statement_head_reads_reports_that_it_never_saw(bert, table, tmp_path, told):
     stage = Stage("words", 10, reports=1.0, unlocked_layers=1, learning_rate=3e-3)
     trainer = Trainer(recipe_of(bert, table, stage), tmp_path, told)
     unseen = load_texts(ReportSpec(str(table), "9"), 1, terms=False)
-    trainer.unseen_texts = tuple(TextCase(case.statements, case.texts[:1]) for case in unseen * 8)
+    judged = tuple(TextCase(case.statements, case.texts[:1]) for case in unseen * 8)
+    trainer.material = replace(trainer.material, unseen_texts=judged)
     trainer.bank = trainer.text_bank(stage)
     before = trainer.read_reports()
     trainer.run()

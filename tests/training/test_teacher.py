@@ -19,12 +19,13 @@ from retrieval.ecg.encodings.packed import pack
 from retrieval.ecg.page import PAPER
 from retrieval.errors import BadArgument
 from tests.training.tiny import tiny_recipe, write_tiny_bert
+from training.measure import embed_cases
 from training.progress import Told
 from training.recipe import ImageTower, Stage, recipe_of_run
 from training.teacher import Teacher
-from training.trainer import Trainer, embed_cases
+from training.trainer import Trainer
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 CPU = torch.device("cpu")
 
@@ -59,7 +60,7 @@ def test_the_recipe_of_a_run_is_read_back(bert, taught):
 
 def test_its_vectors_of_waveforms_are_those_of_its_own_images(taught):
     teacher = Teacher(taught[0], CPU)
-    signals = [case.signal - np.median(case.signal, axis=1, keepdims=True) for case in taught[1].validation]
+    signals = [case.signal - np.median(case.signal, axis=1, keepdims=True) for case in taught[1].material.validation]
     ink = (PAPER - np.stack([pack(signal) for signal in signals]).astype(np.float32)) / PAPER
     with torch.inference_mode():
         own = F.normalize(teacher.visual(torch.from_numpy(ink)[:, None]), dim=-1)
@@ -78,12 +79,14 @@ def test_the_text_tower_and_the_statement_head_are_handed_over(bert, taught, tmp
 def test_pages_come_to_lie_where_the_teacher_puts_their_waveforms(bert, taught, tmp_path, told):
     stages = (Stage("follow", 6, teacher=1.0, learning_rate=3e-3, strength=0.0),)
     trainer = Trainer(tiny_recipe(bert, stages=stages, teacher=str(taught[0])), tmp_path, told)
-    signals = np.stack([case.signal - np.median(case.signal, axis=1, keepdims=True) for case in trainer.cases])
+    signals = np.stack(
+        [case.signal - np.median(case.signal, axis=1, keepdims=True) for case in trainer.material.cases]
+    )
     wanted = Teacher(taught[0], CPU).vectors(torch.from_numpy(signals), "float32").numpy()
 
     def nearness():
         trainer.model.eval()
-        return float((embed_cases(trainer.model, trainer.cases, CPU) * wanted).sum(axis=1).mean())
+        return float((embed_cases(trainer.model, trainer.material.cases, CPU) * wanted).sum(axis=1).mean())
 
     before = nearness()
     trainer.run()

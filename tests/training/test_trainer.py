@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 pytest.importorskip("torch")
 
 import torch
+from open_clip.loss import ClipLoss, SigLipLoss
 from rich.console import Console
 
 from retrieval.errors import BadArgument, CorpusError
@@ -16,7 +18,8 @@ from tests.training.tiny import tiny_recipe, write_tiny_bert
 from training.checkpoint import STATE, Place, read_state
 from training.progress import Told
 from training.recipe import CorpusSpec, Stage
-from training.trainer import BEST, LOG, Trainer
+from training.teacher import BEST
+from training.trainer import LOG, Trainer
 
 pytestmark = pytest.mark.train
 
@@ -91,6 +94,31 @@ def test_unlocked_layers_train(bert, tmp_path, told):
     assert all("layer.1." in name for name in changed)
 
 
+@pytest.mark.parametrize("positives", ["clip", "siglip"])
+def test_losses_of_open_clip_train_and_are_its_own(bert, tmp_path, told, positives):
+    """The part that the log tells is what open_clip's class says of the same vectors."""
+    stages = (Stage("align", 4, contrastive=1.0, positives=positives, learning_rate=3e-3),)
+    trainer = Trainer(tiny_recipe(bert, stages=stages, validation=None), tmp_path, told)
+    clip = trainer.model.clip
+    images, texts = (torch.nn.functional.normalize(torch.randn(8, 32), dim=1) for _ in range(2))
+    pages = next(iter(trainer.plan.epoch(Place())[1]))[0]
+    got = trainer.objective.of_vectors(stages[0], pages, images, texts)["contrastive"]
+    scale = clip.logit_scale.exp()
+    wanted = (
+        ClipLoss()(images, texts, scale)
+        if positives == "clip"
+        else SigLipLoss()(images, texts, scale, clip.logit_bias)
+    )
+    torch.testing.assert_close(got, wanted)
+    if positives == "siglip":
+        assert (round(scale.item(), 3), clip.logit_bias.item()) == (10, -10)
+    seen: list[float] = []
+    step = trainer._step
+    trainer._step = lambda *args: seen.append(step(*args)["contrastive"]) or {"contrastive": seen[-1]}  # type: ignore[method-assign]
+    trainer.run()
+    assert sum(seen[-4:]) < sum(seen[:4])
+
+
 def test_a_patient_on_both_sides_is_refused(bert, tmp_path, told):
     recipe = tiny_recipe(bert, validation=CorpusSpec("simulated", cases=4, seed=1_000_030))
     with pytest.raises(CorpusError, match="2 patients"):
@@ -102,9 +130,23 @@ def test_a_folder_of_another_recipe_is_refused(bert, uninterrupted, told):
         Trainer(tiny_recipe(bert, seed=4), uninterrupted, told)
 
 
-def test_a_killed_save_leaves_the_old_state(uninterrupted, tmp_path, monkeypatch):
-    import shutil
+def test_a_run_that_is_older_than_a_setting_goes_on(bert, uninterrupted, tmp_path, told):
+    """Its recipe lacks the setting, which then stood at what is now its default; its state held one random stream."""
+    for file in uninterrupted.iterdir():
+        if file.is_file():
+            shutil.copy(file, tmp_path / file.name)
+    content = json.loads((tmp_path / "recipe.json").read_text())
+    del content["pages_at_once"], content["encoding"], content["text"]["lora"]
+    (tmp_path / "recipe.json").write_text(json.dumps(content))
+    state = torch.load(tmp_path / STATE, weights_only=True)
+    state["rng"] = state.pop("streams")["cpu"][0]
+    torch.save(state | {"place": {"stage": 1, "epoch": 1, "step": 4}}, tmp_path / STATE)
+    Trainer(tiny_recipe(bert), tmp_path, told).run()
+    with pytest.raises(BadArgument, match="another recipe"):
+        Trainer(tiny_recipe(bert, pages_at_once=4), tmp_path, told)
 
+
+def test_a_killed_save_leaves_the_old_state(uninterrupted, tmp_path, monkeypatch):
     from training import checkpoint
 
     shutil.copy(uninterrupted / STATE, tmp_path / STATE)

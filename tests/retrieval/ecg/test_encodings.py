@@ -36,7 +36,7 @@ def constant(levels, samples=1000):
     [
         (
             {"name": "gaf"},
-            "no encoding is called 'gaf'; there are page, signal, gasf, rp, mtf and several of the last three joined by",
+            "no encoding is called 'gaf'; there are page, signal, gasf, rp, mtf and several of the last three",
         ),
         ({"name": "gasf+gasf"}, "no encoding is called 'gasf\\+gasf'"),
         ({"name": "gasf+page"}, "no encoding is called 'gasf\\+page'"),
