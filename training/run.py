@@ -70,6 +70,8 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
         folds, count = trainer.recipe.validation.folds, len(trainer.material.validation)
         lines.append(f"Chosen by the score on fold {folds}: {count} ECGs, never trained on")
     recipe, text = trainer.recipe, trainer.recipe.text
+    if recipe.held_out:
+        lines.append(f"Nothing that states {', '.join(recipe.held_out)}: these statements are held out")
     if recipe.reports is not None:
         folds, count = recipe.reports.folds, len(trainer.material.text_cases)
         lines.append(f"Texts without ECGs: reports of folds {folds} and the words for each statement, {count} in all")

@@ -8,6 +8,7 @@ minutes what a tower on pages needs hours for, and can then say of any page, rea
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,19 @@ class Teacher:
     Args:
         folder: of the run.
         device: where it answers.
+        held_out: statements that it must never have seen either.
 
     Raises:
-        BadArgument: when the folder holds no finished run on waveforms.
+        BadArgument: when the folder holds no finished run on waveforms, or one that saw what is held out.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, held_out: Collection[str] = ()) -> None:
         self.recipe, self.state = _read(folder)
+        told = sorted(set(held_out) - set(self.recipe.held_out))
+        if told:
+            raise BadArgument(
+                f"the teacher {folder} was taught {told[0]}, which this recipe holds out; train another"
+            )
         self.visual: Any = TimmModel(self.recipe.image.name, self.recipe.dim, CANONICAL.shape)
         if not isinstance(self.visual.trunk, SignalNet):
             raise BadArgument(f"the teacher {folder} is a run of {self.recipe.image.name}; it must read waveforms")

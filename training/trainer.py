@@ -59,7 +59,7 @@ class Trainer:
         self.told = told if self.ranks.main else Told(Console(quiet=True))
         self.material = load_material(recipe, self.told)
         self.device = self.ranks.device
-        teacher = Teacher(Path(recipe.teacher), self.device) if recipe.teacher else None
+        teacher = Teacher(Path(recipe.teacher), self.device, recipe.held_out) if recipe.teacher else None
         with self.ranks.main_first():
             text_folder = self._text_tower(teacher)
         self.model = NearBeatModel(recipe, text_folder).to(self.device)

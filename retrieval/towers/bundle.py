@@ -48,6 +48,8 @@ class Bundle:
         self.version: str = card["version"]
         self.dim: int = card["dim"]
         self.encoding = Encoding.from_settings(card.get("encoding", {}))
+        self.held_out_statements: tuple[str, ...] = tuple(card.get("held_out_statements", ()))
+        """Codes that the towers were never trained on, so that finding them by name is zero-shot."""
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Bundle:
@@ -217,6 +219,9 @@ def _check_settings(card: dict[str, Any]) -> None:
         name for name, kind in (("prefix", str), ("max_tokens", int)) if not isinstance(card["text"][name], kind)
     ]
     wrong += [name for name in MODEL_FILES if not isinstance(card["files"][name], str)]
+    held_out = card.get("held_out_statements", [])
+    if not isinstance(held_out, list) or not all(isinstance(code, str) for code in held_out):
+        wrong.append("held_out_statements")
     try:
         Encoding.from_settings(card.get("encoding", {}))
     except BadArgument as error:

@@ -27,6 +27,7 @@ class RandomBundle:
 
     name, version, dim = "random", "0", DIM
     encoding = SimpleNamespace(is_page=True)
+    held_out_statements = ()
 
     def __init__(self, sha256="d" * 64):
         self.sha256 = sha256

@@ -108,6 +108,11 @@ def test_what_is_no_teacher_is_refused(bert, taught, tmp_path, told):
         Teacher(tmp_path, CPU)
 
 
+def test_a_teacher_that_saw_what_is_held_out_is_refused(bert, taught, tmp_path, told):
+    with pytest.raises(BadArgument, match="was taught AFIB, which this recipe holds out"):
+        Trainer(tiny_recipe(bert, teacher=str(taught[0]), held_out=("AFIB",)), tmp_path, told)
+
+
 def test_a_stage_that_follows_a_teacher_needs_one(bert):
     with pytest.raises(BadArgument, match="stage follow learns from a teacher, and the recipe names none"):
         tiny_recipe(bert, stages=(Stage("follow", 1, teacher=1.0),))
