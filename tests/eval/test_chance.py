@@ -15,6 +15,8 @@ from retrieval.ecg.page import canonical_page
 from tests.eval.corpus import MemoryCorpus, make_rows
 from tests.eval.made_up_bundle import LeakingBundle, RandomBundle
 
+pytestmark = pytest.mark.slow
+
 SPREADS = 4.0
 """How many standard deviations a line may lie from chance; some 200 lines are looked at."""
 INSIDE = 0.88

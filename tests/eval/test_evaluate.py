@@ -22,6 +22,8 @@ from retrieval.errors import CorpusError, NotAnEcg
 from tests.eval.corpus import make_rows, write_ptbxl
 from tests.toy_bundle import write_toy_bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ptbxl(tmp_path_factory):

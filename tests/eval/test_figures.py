@@ -23,6 +23,8 @@ from retrieval.errors import ExtraMissing
 from tests.eval.corpus import MemoryCorpus, make_rows
 from tests.eval.made_up_bundle import LeakingBundle
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -25,6 +25,8 @@ from retrieval.errors import NotAnEcg
 from tests.eval.corpus import MemoryCorpus, make_rows
 from training.augment import TRAINING_LAYOUTS
 
+pytestmark = pytest.mark.slow
+
 ROWS = np.arange(0, 120, 2)
 PAIR = "page to report R@10, overall, raw"
 BACK = "report to page R@10, overall, raw"

@@ -18,6 +18,8 @@ from retrieval.corpora.ptbxl import PtbXl
 from retrieval.ecg.statements import STATEMENTS
 from tests.eval.corpus import MemoryCorpus, make_rows
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 16
 
 

@@ -7,6 +7,8 @@ import pytest
 from eval.bench.pages import plan
 from eval.bench.pages.judging import score
 
+pytestmark = pytest.mark.slow
+
 NO_FIGURE_FROM = 500_000
 """Seeds from here on belong to no figure; these pages were looked at while the reader was mended."""
 

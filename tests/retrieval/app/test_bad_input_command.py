@@ -14,6 +14,8 @@ from retrieval.app.demo_command import dicom_of_pydicom
 from tests.retrieval.conftest import heartbeats
 from tests.retrieval.test_audit import write_wfdb
 
+pytestmark = pytest.mark.slow
+
 
 def not_an_image(folder):
     (folder / "x.png").write_text("hello, this is a letter\n" * 20)

@@ -16,6 +16,8 @@ from retrieval.ecg.page import CANONICAL
 from retrieval.ecg.recording import LEADS
 from tests.retrieval.conftest import heartbeats
 
+pytestmark = pytest.mark.slow
+
 REPORT = {
     "px_per_mm_x": float,
     "px_per_mm_y": float,

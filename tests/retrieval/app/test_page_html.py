@@ -15,6 +15,8 @@ from retrieval.app.html import Section, picture_of, render_page, write_page
 from retrieval.ecg.page import canonical_page
 from tests.retrieval.conftest import heartbeats
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "img", "br", "hr", "input", "rect", "image", "path"}
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from retrieval.towers.bundle import Bundle
 
+pytestmark = pytest.mark.slow
+
 HIT_FIELDS = {"rank", "case_id", "score", "report", "statements", "source", "age", "sex"}
 
 

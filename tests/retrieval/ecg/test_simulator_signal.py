@@ -32,9 +32,8 @@ def beats_of(signal):
     limit, found, at = 0.4 * np.quantile(steep, 0.99), [], 0
     while at < len(steep):
         if steep[at] > limit:
-            stop = min(at + ms(330), len(steep))
             found.append(at + int(steep[at : at + ms(200)].argmax()))
-            at = stop
+            at = found[-1] + ms(300)  # over the T wave of a wide beat, too
         else:
             at += 1
     return np.array(found)
@@ -89,7 +88,8 @@ def test_beats_found_in_the_signal_are_those_of_the_truth(seed, condition):
     found = beats_of(case.recording.signal) / RATE
     inside = [t for t in case.truth.r_times_s if 0.1 < t < 9.9]
     assert all(np.abs(found - t).min() < 0.09 for t in inside)
-    assert abs(len(found) - len(case.truth.r_times_s)) <= 1
+    # What an end cuts in two, at both of them, is no beat of the truth and may still be found.
+    assert abs(np.count_nonzero((found > 0.1) & (found < 9.9)) - len(inside)) <= 1
     assert 60 / np.diff(found).mean() == pytest.approx(case.truth.heart_rate, rel=0.04)
 
 

@@ -18,6 +18,8 @@ from retrieval.intake import read
 from retrieval.intake.page import read_page
 from retrieval.intake.page.compose import thin
 
+pytestmark = pytest.mark.slow
+
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
     """Correlation of two pages after a blur of half a millimetre."""

@@ -17,6 +17,8 @@ from retrieval.intake.worker import Reader, read_safely
 from tests.retrieval.conftest import heartbeats
 from tests.retrieval.intake import bad_readers
 
+pytestmark = pytest.mark.slow
+
 
 def reader_of(function, **limits):
     return Reader(reader=f"tests.retrieval.intake.bad_readers:{function.__name__}", **limits)

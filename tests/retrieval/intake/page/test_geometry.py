@@ -21,6 +21,8 @@ from retrieval.intake.page.paper import find_sheet
 from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.trust import Signs, trust_of
 
+pytestmark = pytest.mark.slow
+
 Points = NDArray[np.float64]
 PX_PER_MM = 5.0
 TABLE = (70, 90, 60)

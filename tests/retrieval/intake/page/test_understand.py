@@ -20,6 +20,8 @@ from retrieval.intake.page.reading import PageReading, _doubted, understand
 from retrieval.intake.page.reporting import doubts
 from tests.retrieval.intake.test_pages import likeness
 
+pytestmark = pytest.mark.slow
+
 TEXT = ("NAME: Q. Testperson 1.1.1950", "Inferior infarct, old")
 
 
