@@ -84,13 +84,17 @@ def _sum(lists: Sequence[Floats], weights: Sequence[float] | None) -> Floats:
     shapes = {scores.shape for scores in lists}
     if len(shapes) != 1 or len(weights) != len(lists):
         raise BadArgument(f"lists of shapes {sorted(shapes)} with {len(weights)} weights cannot be fused")
-    total: Floats = np.tensordot(np.asarray(weights, dtype=np.float64), np.stack(lists), axes=1)
+    total: Floats = np.zeros(shapes.pop())
+    for weight, scores in zip(weights, lists, strict=True):  # entry by entry: a product of matrices sums by place
+        total += weight * scores
     return total.round(DECIMALS)
 
 
 def _standard(scores: Floats) -> Floats:
-    spread = scores.std(axis=1, keepdims=True)
-    return (scores - scores.mean(axis=1, keepdims=True)) / np.where(spread > 1e-9, spread, np.inf)
+    # The last bit of a sum depends on the order of what is summed, and that on how the array lies in memory.
+    in_order = np.sort(np.ascontiguousarray(scores), axis=1)
+    spread = in_order.std(axis=1, keepdims=True)
+    return (scores - in_order.mean(axis=1, keepdims=True)) / np.where(spread > 1e-9, spread, np.inf)
 
 
 def _places(scores: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eval.fusion import Fusion, fuse_ranks, fuse_scores, fusions_of
@@ -26,6 +26,7 @@ def test_standard_scores_by_hand():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
+@example(17616)  # a mean summed in another order fell on the other side of the rounding
 def test_the_order_of_the_gallery_does_not_count_and_ties_stay_ties(seed):
     rng = np.random.default_rng(seed)
     lists = [rng.integers(0, 5, (3, 12)).astype(float) for _ in range(2)]
