@@ -209,6 +209,8 @@ class Recipe:
         reports: texts without ECGs, for the stages that learn from them.
         held_out: statements that the run never sees, neither as a label nor in words: cases and reports that carry
             one are left out, so that finding it by its name can be measured (zero-shot).
+        start: folder of a finished run of the same image tower, whose weights that tower and the decoder start from;
+            environment variables are filled in.
         teacher: folder of a finished run of ``encoding: signal``, whose text tower and statement head the run starts
             from and whose vectors of waveforms its stages may learn; environment variables are filled in.
         stages: one after the other.
@@ -222,6 +224,7 @@ class Recipe:
     validation: CorpusSpec | None = None
     reports: ReportSpec | None = None
     held_out: tuple[str, ...] = ()
+    start: str = ""
     teacher: str = ""
     version: str = "0.1.0"
     seed: int = 0

