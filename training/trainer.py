@@ -17,7 +17,7 @@ from training.chance import chance_of_all, part_chance, set_own_chance
 from training.checkpoint import Place, frozen_names, load_trained, pin_recipe, read_state, save_state, write_whole
 from training.loader import Batch
 from training.material import load_material
-from training.measure import read_reports, validate
+from training.measure import read_reports, standing, validate
 from training.model import NearBeatModel, parameter_groups, unlock_layers
 from training.objective import Objective, TextBatch
 from training.plan import Plan, set_rate
@@ -201,8 +201,8 @@ class Trainer:
             row["report_auroc"] = self.read_reports()
         if self.material.validation and stage.contrastive:
             row |= self.validate()
-            if row["vote_auroc"] > self.best:
-                self.best = row["vote_auroc"]
+            if standing(row) > self.best:
+                self.best = standing(row)
                 write_whole(
                     self.folder / BEST, {"model": self.model.state_dict(), "place": [number, epoch + 1], **row}
                 )
@@ -223,4 +223,4 @@ class Trainer:
 
     def _best_so_far(self) -> float:
         path = self.folder / BEST
-        return float(torch.load(path, weights_only=True)["vote_auroc"]) if path.is_file() else -math.inf
+        return standing(torch.load(path, weights_only=True)) if path.is_file() else -math.inf
