@@ -74,6 +74,8 @@ def _reads(card: dict[str, Any]) -> str:
     if "encoding" not in card:
         return f"page of {page} at {card['page']['px_per_mm']:g} px/mm"
     settings = card["encoding"]
+    if settings["name"] == "signal":
+        return f"the waveform, packed into {page}: it reads recordings, not pictures of pages"
     scale = "each lead by its own maximum" if settings["normalise"] else "a fixed scale in mV"
     return (
         f"{settings['name']} of {settings['seconds']:g} s, {settings['form']}, {scale}, {page}: it reads recordings, "

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from pathlib import Path
 
 import torch
 
 from training.checkpoint import load_trained
 from training.export import Facts, export_bundle
+from training.minutes import read_minutes
 from training.open_clip_checkpoint import write_open_clip
 from training.progress import Told
 from training.ranks import leave_ranks
@@ -20,17 +19,13 @@ from training.teacher import TEXT
 from training.trainer import Trainer
 
 OPEN_CLIP = "open_clip"
-MINUTES = "minutes.json"
 
 
 def train_recipe(recipe: Recipe, folder: Path, told: Told) -> Trainer:
     """Train to the end, from wherever the folder stands; on several processes, where ``torchrun`` started them."""
     quiet_libraries()
-    start = time.monotonic()
     trainer = Trainer(recipe, folder, told)
     trainer.run()
-    if trainer.ranks.main:
-        _add_minutes(folder, (time.monotonic() - start) / 60)
     leave_ranks()
     return trainer
 
@@ -43,7 +38,7 @@ def export_best(trainer: Trainer, out: Path) -> Path:
         state = torch.load(best, weights_only=True)
         load_trained(trainer.model, state["model"])
         metrics = {name: value for name, value in state.items() if isinstance(value, float)}
-    facts = Facts(data_lines(trainer), metrics, _minutes(trainer.folder))
+    facts = Facts(data_lines(trainer), metrics, read_minutes(trainer.folder))
     made = export_bundle(trainer.model, trainer.recipe, trainer.folder / TEXT, out, facts)
     if not write_open_clip(trainer.model, trainer.recipe, trainer.folder / TEXT, trainer.folder / OPEN_CLIP):
         trainer.told.line("open_clip cannot build this text tower by itself: there is no checkpoint for it")
@@ -105,12 +100,3 @@ def quiet_libraries() -> None:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-
-
-def _minutes(folder: Path) -> float | None:
-    file = folder / MINUTES
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
-def _add_minutes(folder: Path, more: float) -> None:
-    (folder / MINUTES).write_text(json.dumps((_minutes(folder) or 0.0) + more), encoding="utf-8")

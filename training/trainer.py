@@ -18,6 +18,7 @@ from training.checkpoint import Place, frozen_names, load_trained, pin_recipe, r
 from training.loader import Batch
 from training.material import load_material
 from training.measure import read_reports, standing, validate
+from training.minutes import Minutes
 from training.model import NearBeatModel, parameter_groups, unlock_layers
 from training.objective import Objective, TextBatch
 from training.plan import Plan, set_rate
@@ -74,6 +75,7 @@ class Trainer:
         self.plan = Plan(recipe, self.material, self.objective)
         self.bank: Texts | None = None
         self.best = -math.inf
+        self.minutes = Minutes(folder)
 
     def _share(self) -> None:
         """Start all processes from the same weights, with random streams of their own."""
@@ -193,6 +195,7 @@ class Trainer:
         streams = chance_of_all(self.ranks)
         if self.ranks.main:
             save_state(self.folder, place, self.model, optimizer, self.frozen, streams)
+            self.minutes.lap()
 
     def _measure(self, stage: Stage, number: int, epoch: int) -> None:
         """Score the validation fold, write a line of the log, and keep the weights when they are the best so far."""

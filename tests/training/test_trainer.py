@@ -17,6 +17,7 @@ from retrieval.errors import BadArgument, CorpusError
 from tests.training.tiny import tiny_recipe, write_tiny_bert
 from training.checkpoint import STATE, Place, read_state
 from training.measure import standing
+from training.minutes import Minutes, read_minutes
 from training.progress import Told
 from training.recipe import CorpusSpec, Stage
 from training.start import BEST
@@ -71,12 +72,25 @@ def test_every_stage_lowers_its_loss(bert, tmp_path, told):
         assert last < first, name
 
 
+def test_minutes_of_all_starts_are_added_and_a_finished_run_adds_none(tmp_path, monkeypatch):
+    clock = iter(range(0, 6000, 60))
+    monkeypatch.setattr("training.minutes.time.monotonic", lambda: float(next(clock)))
+    assert read_minutes(tmp_path) is None
+    first = Minutes(tmp_path)
+    first.lap()
+    first.lap()
+    Minutes(tmp_path).lap()
+    Minutes(tmp_path)
+    assert read_minutes(tmp_path) == pytest.approx(3)
+
+
 def test_log_and_best_are_written(uninterrupted):
     rows = [json.loads(line) for line in (uninterrupted / LOG).read_text().splitlines()]
     assert [(row["stage"], row["epoch"]) for row in rows] == [("read", 1), ("align", 1), ("align", 2)]
     best = torch.load(uninterrupted / BEST, weights_only=True)
     assert standing(best) == max(standing(row) for row in rows if "vote_auroc" in row)
     assert not list(uninterrupted.glob("*.tmp"))
+    assert (read_minutes(uninterrupted) or 0) > 0
 
 
 def test_the_frozen_trunk_stays_as_it_was(bert, uninterrupted):
