@@ -1,7 +1,29 @@
 """The gallery of documented cases: durable on disk, searched exactly."""
 
-from index.case import Case, GalleryInfo, Neighbour, VerifyReport
-from index.filters import Filter
+from index.case import Case, GalleryInfo, NearDuplicate, Neighbour, VerifyReport
+from index.diff import Difference, diff_galleries
+from index.filters import Condition, Filter, Where, all_of
+from index.found import Found
 from index.gallery import Gallery
+from index.ingest import Ingest
+from index.reembed import NextBundle
+from index.where import parse_where
 
-__all__ = ["Case", "Filter", "Gallery", "GalleryInfo", "Neighbour", "VerifyReport"]
+__all__ = [
+    "Case",
+    "Condition",
+    "Difference",
+    "Filter",
+    "Found",
+    "Gallery",
+    "GalleryInfo",
+    "Ingest",
+    "NearDuplicate",
+    "Neighbour",
+    "NextBundle",
+    "VerifyReport",
+    "Where",
+    "all_of",
+    "diff_galleries",
+    "parse_where",
+]

@@ -91,14 +91,32 @@ class GalleryInfo:
 
 
 @dataclass(frozen=True)
+class NearDuplicate:
+    """Two cases of different patients whose vectors are all but the same: one ECG twice in the archive, perhaps."""
+
+    case_id: str
+    other_id: str
+    score: float
+
+
+@dataclass(frozen=True)
 class VerifyReport:
-    """What a check of every byte found; ``problems`` are sentences, and none of them means ``ok``."""
+    """What a check of every byte found; ``problems`` are sentences, and none of them means ``ok``.
+
+    Args:
+        near_duplicates: pairs across patients from ``near_from`` on, the nearest first; a finding, not damage.
+        near_from: the cosine similarity from which on pairs were looked for; None when they were not.
+        near_count: how many pairs there are, of which the first 1,000 are listed.
+    """
 
     ok: bool
     problems: tuple[str, ...]
     cases: int
     generation: int
     cache: CacheState
+    near_duplicates: tuple[NearDuplicate, ...] = ()
+    near_from: float | None = None
+    near_count: int = 0
 
 
 def _check_text(case_id: str, name: str, value: object, *, optional: bool = False) -> None:

@@ -23,11 +23,11 @@ def translated(folder: Path) -> Iterator[None]:
     """Turn what SQLite raises inside into one clear sentence about the gallery in ``folder``."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged name, SQLite's own message cannot be decoded
         raise _in_our_words(error, folder) from error
 
 
-def _in_our_words(error: sqlite3.Error, folder: Path) -> GalleryError:
+def _in_our_words(error: Exception, folder: Path) -> GalleryError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return GalleryBusy(
@@ -38,6 +38,10 @@ def _in_our_words(error: sqlite3.Error, folder: Path) -> GalleryError:
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
         return GalleryError(
             f"{folder}: {DATABASE} cannot be read or written here ({error}); check the rights and disk"
+        )
+    if "no such module" in str(error):
+        return GalleryError(
+            f"{folder}: the SQLite of this Python cannot search words ({error}); use a Python whose SQLite has FTS5"
         )
     return GalleryDamaged(
         f"{folder}: {DATABASE} is damaged ({error}); restore the gallery from a copy or build it again"
@@ -86,6 +90,11 @@ def connect_reader(database: Path) -> sqlite3.Connection:
 def connect_healer(database: Path) -> sqlite3.Connection:
     """A connection by which a reader records a new cache file; it gives way at once to whoever is writing."""
     return _connect(database, "rw", 0.0)
+
+
+def format_of(connection: sqlite3.Connection) -> int:
+    """The format of the gallery as this connection sees it now: a writer may bring it to the next one meanwhile."""
+    return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
 def settle(connection: sqlite3.Connection) -> None:

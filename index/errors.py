@@ -76,6 +76,18 @@ class BadSearch(GalleryError):
     kind = "bad_search"
 
 
+class ReembedUnderWay(GalleryError):
+    """A gallery is being moved to another bundle than the one named, or is not complete in it yet."""
+
+    kind = "reembed_under_way"
+
+
+class NoReembed(GalleryError):
+    """No re-embedding was begun, or it is done."""
+
+    kind = "no_reembed"
+
+
 class GalleryBusy(GalleryError):
     """Another process is writing to the gallery and did not finish in time."""
 

@@ -1,4 +1,8 @@
-"""Which cases a search may answer with: conditions that choose case numbers before the search runs."""
+"""Which cases a search may answer with: conditions that choose case numbers before the search runs.
+
+A :class:`Filter` is made of values, :func:`index.where.parse_where` makes a :class:`Condition` of a text; both become
+one SQL condition of fixed texts in which every value from outside is bound.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,42 @@ import math
 import sqlite3
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index import words
 from index.errors import BadSearch
+
+Value = str | float
+
+DAY = "CASE WHEN recorded GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN substr(recorded, 1, 10) END"
+"""The day of ``recorded``; NULL where it does not begin with one, so that no comparison holds, nor its opposite."""
+HAS = "number IN (SELECT number FROM statements WHERE code = ?)"
+LACKS = "number NOT IN (SELECT number FROM statements WHERE code = ?)"
+SAYS = "number IN (SELECT rowid FROM words WHERE words MATCH ?)"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on a case as SQL over the columns of ``cases``, with the values bound to it.
+
+    Made by :func:`index.where.parse_where`, :meth:`Filter.condition` and :func:`all_of`; never by hand from a text
+    that came from outside.
+    """
+
+    sql: str
+    values: tuple[Value, ...] = ()
+
+    def conditions(self) -> tuple[str, list[Value]]:
+        """The SQL condition on ``cases`` and the values bound to it, in order."""
+        return self.sql, list(self.values)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the table ``words`` is needed, which galleries of format 1 lack."""
+        return SAYS in self.sql
 
 
 @dataclass(frozen=True)
@@ -23,9 +58,11 @@ class Filter:
         recorded_from, recorded_to: ISO dates (``"1990-05-31"``), both days included.
         present: statement codes that the case must all have, whatever their likelihood.
         absent: statement codes of which the case may have none.
+        text: words that the report must all contain, whole, in any order and in any of the spellings that
+            :func:`index.words.folded` takes for one; ``infarkt*`` stands for words that begin so.
 
     Raises:
-        BadSearch: when a date is no ISO date, or a range ends before it starts.
+        BadSearch: when a date is no ISO date, a range ends before it starts, or the text holds no word.
 
     Example:
         >>> Filter(age_from=60, sex="female", present=("IMI",)).conditions()
@@ -42,6 +79,7 @@ class Filter:
     recorded_to: str | None = None
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    text: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("present", "absent"):
@@ -52,39 +90,74 @@ class Filter:
             if age is not None and not math.isfinite(age):
                 raise BadSearch(f"{name} is {age!r}; it must be a number of years")
         for name in ("recorded_from", "recorded_to"):
-            _check_date(name, getattr(self, name))
+            if getattr(self, name) is not None:
+                check_date(name, getattr(self, name))
         _check_range("age", self.age_from, self.age_to)
         _check_range("recorded", self.recorded_from, self.recorded_to)
+        if self.text is not None:
+            words.containing(self.text)
 
-    def conditions(self) -> tuple[str, list[str | float]]:
+    def conditions(self) -> tuple[str, list[Value]]:
         """The SQL condition on ``cases`` and the values bound to it, in order."""
-        clauses: list[tuple[str, str | float | None]] = [
+        text = None if self.text is None else words.containing(self.text)
+        clauses: list[tuple[str, Value | None]] = [
             ("age >= ?", self.age_from),
             ("age <= ?", self.age_to),
             *((f"{column} = ?", getattr(self, column)) for column in ("sex", "site", "device", "source")),
-            (f"{_IS_DATE} AND substr(recorded, 1, 10) >= ?", self.recorded_from),
-            (f"{_IS_DATE} AND substr(recorded, 1, 10) <= ?", self.recorded_to),
-            *(("number IN (SELECT number FROM statements WHERE code = ?)", code) for code in self.present),
-            *(("number NOT IN (SELECT number FROM statements WHERE code = ?)", code) for code in self.absent),
+            (f"{DAY} >= ?", self.recorded_from),
+            (f"{DAY} <= ?", self.recorded_to),
+            *((HAS, code) for code in self.present),
+            *((LACKS, code) for code in self.absent),
+            (SAYS, text),
         ]
         given = [(clause, value) for clause, value in clauses if value is not None]
         return " AND ".join(clause for clause, _ in given) or "1", [value for _, value in given]
 
+    def condition(self) -> Condition:
+        """The same as a :class:`Condition`."""
+        sql, values = self.conditions()
+        return Condition(sql, tuple(values))
 
-_IS_DATE = "recorded GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'"
+
+Where = Filter | Condition
 
 
-def matching_numbers(connection: sqlite3.Connection, where: Filter) -> NDArray[np.int64]:
+def all_of(*wheres: Where | None) -> Condition | None:
+    """The condition that holds when all of them do; None when none is given."""
+    given = [where.conditions() for where in wheres if where is not None]
+    if not given:
+        return None
+    return Condition(" AND ".join(f"({sql})" for sql, _ in given), tuple(v for _, values in given for v in values))
+
+
+def sql_of(connection: sqlite3.Connection, folder: Path, where: Where | None) -> tuple[str, list[Value]]:
+    """The SQL condition and its values, ``"1"`` for None; the gallery is checked to have what it reads.
+
+    Raises:
+        GalleryError: when words are asked for and the gallery is of a format that has none.
+    """
+    if where is None:
+        return "1", []
+    condition = where.condition() if isinstance(where, Filter) else where
+    if condition.reads_words:
+        words.require(connection, folder)
+    return condition.conditions()
+
+
+def matching_numbers(connection: sqlite3.Connection, folder: Path, where: Where) -> NDArray[np.int64]:
     """The numbers of the cases that meet all conditions, ascending."""
-    condition, values = where.conditions()
-    # The condition is made of the fixed texts above; every value from outside is bound.
+    condition, values = sql_of(connection, folder, where)
+    # The condition is made of fixed texts; every value from outside is bound.
     found = connection.execute(f"SELECT number FROM cases WHERE {condition} ORDER BY number", values)  # noqa: S608
     return np.fromiter((number for (number,) in found), dtype=np.int64)
 
 
-def _check_date(name: str, value: str | None) -> None:
-    if value is None:
-        return
+def check_date(name: str, value: str) -> None:
+    """Refuse what is no ISO date.
+
+    Raises:
+        BadSearch: naming the field and the value.
+    """
     try:
         valid = date.fromisoformat(value).isoformat() == value
     except ValueError:

@@ -1,4 +1,8 @@
-"""The gallery: a folder of documented cases that finds the nearest ones to a vector."""
+"""The gallery: a folder of documented cases that finds the nearest ones to a vector.
+
+What it does is told in parts: :mod:`index.searching` answers, :mod:`index.lookup` gives back what was added,
+:mod:`index.reembed` moves it to another bundle; making, opening and changing it is here.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,21 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from index import ranking, records, schema, store
-from index.case import Case, GalleryInfo, Neighbour, VerifyReport
+from index import backup, schema, store, words
+from index.case import Case, VerifyReport
+from index.choice import Method
 from index.connection import DATABASE, connect_reader, connect_writer, translated
-from index.errors import BadSearch, BadVector, GalleryBusy, GalleryError, GalleryMissing, WrongBundle
-from index.filters import Filter, matching_numbers
+from index.errors import BadVector, GalleryBusy, GalleryError, GalleryMissing, WrongBundle
+from index.ingest import Ingest
+from index.lookup import Lookup
+from index.reembed import Reembedding
 from index.rows import unit_rows
+from index.searching import Searching
 from index.session import Session
-from index.verify import verify_gallery
+from index.verify import Near, verify_gallery
 
 
-class Gallery:
+class Gallery(Searching, Lookup, Reembedding):
     """Cases with their reports and vectors, in a folder; made by :meth:`create`, used again by :meth:`open`.
 
     Reads see the last commit of any process; a change is all there or not at all. Safe to use from several threads.
@@ -35,17 +43,12 @@ class Gallery:
         [[Neighbour(rank=1, case_id='b', score=0.8)]]
     """
 
-    exact = True
-    """The search compares with every case; no approximate index is used."""
-
-    def __init__(self, session: Session, meta: schema.Meta) -> None:
+    def __init__(self, session: Session) -> None:
         self.path = session.folder
         self.read_only = session.read_only
-        self.dim = meta.dim
-        self.bundle_name = meta.bundle_name
-        self.bundle_sha256 = meta.bundle_sha256
-        self.simulated = meta.simulated
         self._session = session
+        self._asked = {}
+        self._embedded_to = 0
 
     @classmethod
     def create(
@@ -76,13 +79,21 @@ class Gallery:
         return cls.open(folder, read_only=False)
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = True, bundle_sha256: str | None = None) -> Gallery:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool = True,
+        bundle_sha256: str | None = None,
+        index: Method = "auto",
+    ) -> Gallery:
         """Open a gallery; its cache is checked, and built again where it does not fit the database.
 
         Args:
             path: its folder.
             read_only: whether :meth:`add`, :meth:`delete` and :meth:`compact` are refused.
             bundle_sha256: the bundle at hand, when the gallery shall be refused that another bundle made.
+            index: ``exact``, ``approximate``, or by size (:mod:`index.choice`).
 
         Raises:
             GalleryMissing: when there is none.
@@ -103,10 +114,10 @@ class Gallery:
                 schema.migrate(connection, version)
             meta = schema.read_meta(connection, str(folder))
             _refuse_other_bundle(folder, meta, bundle_sha256)
-            session = Session(folder, connection, meta.dim, read_only=read_only)
+            session = Session(folder, connection, meta, read_only=read_only, index=index)
             session.load()
             undo.pop_all()
-        return cls(session, meta)
+        return cls(session)
 
     def close(self) -> None:
         """Bring the cache up to date (writers), settle the database into one file, and let go of it."""
@@ -129,6 +140,12 @@ class Gallery:
         """What a user should hear about this gallery, each said once; also logged as warnings."""
         return tuple(self._session.notices)
 
+    @property
+    def exact(self) -> bool:
+        """Whether a search without a filter compares with every case; :meth:`find` says it of each answer."""
+        with self._session.reading() as connection:
+            return self._session.index_for(connection, self._session.rows(connection)) is None
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[int]:
         """All calls inside see one generation, which is given, whatever other processes commit meanwhile.
@@ -138,19 +155,42 @@ class Gallery:
         with self._session.reading() as connection:
             yield store.generation(connection)
 
-    def add(self, cases: Sequence[Case], vectors: ArrayLike) -> int:
+    def add(self, cases: Sequence[Case], vectors: ArrayLike, *, ingest: Ingest | None = None) -> int:
         """Add cases with their vectors ``[n, dim]``, unit rows, all or none; the new generation.
+
+        Args:
+            cases: the new cases.
+            vectors: one for each.
+            ingest: how far the stream is taken with these cases, committed with them; without cases it is committed
+                alone, and the generation stays.
 
         Raises:
             BadVector: when a vector has another length, is not finite or not of length 1.
             DuplicateCase: when an id is given twice, in the gallery, or was deleted from it.
+            WrongBundle: when a re-embedding has moved the gallery to another bundle since it was opened.
         """
         cases = list(cases)
-        matrix = unit_rows(vectors if cases else np.empty((0, self.dim)), self.dim, "the vectors to add")
-        if len(matrix) != len(cases):
-            raise BadVector(f"{len(cases)} cases came with {len(matrix)} vectors; give one for each")
+        matrix = self._matrix(cases, vectors, "the vectors to add")
         with self._session.writing() as connection:
-            return store.add_cases(connection, self.path, cases, matrix)
+            return store.add_cases(connection, self.path, self._session.meta, cases, matrix, ingest)
+
+    def replace(self, cases: Sequence[Case], vectors: ArrayLike) -> int:
+        """Put cases with their vectors ``[n, dim]`` in the place of those of the same ids, all or none.
+
+        Returns:
+            The new generation. In :meth:`ids` they stand last, since each counts as added now.
+
+        Raises:
+            BadVector: when a vector has another length, is not finite or not of length 1.
+            UnknownCase: when an id is not in the gallery.
+            DuplicateCase: when an id is given twice.
+            WrongBundle: when a re-embedding has moved the gallery to another bundle since it was opened.
+        """
+        cases = list(cases)
+        matrix = self._matrix(cases, vectors, "the vectors to replace by")
+        with self._session.writing() as connection:
+            self._session.words_left = True
+            return store.replace_cases(connection, self.path, self._session.meta, cases, matrix)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete cases, all or none, at once and for every process; the new generation.
@@ -161,7 +201,25 @@ class Gallery:
             UnknownCase: when an id is not in the gallery.
         """
         with self._session.writing() as connection:
+            self._session.words_left = True
             return store.delete_cases(connection, self.path, list(dict.fromkeys(ids)))
+
+    def prepare_index(self, seed: int = 0) -> float | None:
+        """Make or extend the approximate index where the size of the gallery or ``index`` asks for one.
+
+        Takes minutes for a million cases; until then, and without it, searches are exact.
+
+        Args:
+            seed: of its training: the same cases and seed give the same index.
+
+        Returns:
+            Its recall@10, measured on the gallery's own vectors; None where searches stay exact.
+
+        Raises:
+            GalleryError: when it cannot be written.
+        """
+        found = self._session.prepare_index(seed)
+        return None if found is None else found.tuning.recall
 
     def compact(self) -> None:
         """Write the database and the cache anew, so that no byte of a deleted case stays in the folder.
@@ -170,6 +228,8 @@ class Gallery:
             GalleryBusy: when another process is in the way; call it again when that is done.
         """
         with self._session.writing() as connection:
+            words.rebuild(connection)
+            self._session.words_left = False
             connection.execute("VACUUM")
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if busy:
@@ -177,104 +237,51 @@ class Gallery:
             self._session.save(must=True)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def search(
-        self,
-        queries: ArrayLike,
-        k: int = 10,
-        exclude_patients: Sequence[str | None] | None = None,
-        where: Filter | None = None,
-    ) -> list[list[Neighbour]]:
-        """The k nearest cases of each query, exactly, by descending cosine similarity and then by case id.
+    def backup(self, to: str | Path) -> None:
+        """Copy the gallery as it is now to another folder, whole, while others write to this one.
+
+        The copy is a gallery that can be opened. It is written beside its place and renamed into it. Other threads
+        that use this object wait for the end of it.
+
+        Raises:
+            GalleryExists: when something stands there already.
+            GalleryError: when it cannot be written.
+        """
+        with self._session.reading() as connection:
+            backup.copy_to(connection, Path(to))
+
+    @staticmethod
+    def restore(source: str | Path, to: str | Path) -> None:
+        """Make a gallery from a backup, after every byte of the backup was checked.
+
+        Raises:
+            GalleryMissing: when the backup is none.
+            GalleryDamaged: when it is damaged, naming what is wrong first; nothing is made then.
+            GalleryExists: when something stands at ``to`` already; move it aside.
+        """
+        backup.restore(Path(source), Path(to))
+
+    def verify(self, near: Near = "auto") -> VerifyReport:
+        """Check every byte that an answer could come from; reads the whole gallery.
 
         Args:
-            queries: ``[q, dim]`` unit rows.
-            k: how many; fewer come back only when the gallery has fewer that may be answered.
-            exclude_patients: for each query the patient whose cases are left out, or None.
-            where: which cases may be answered.
-
-        Raises:
-            BadVector: when a query is not a unit vector of the gallery's length.
-            BadSearch: when k is below 1, or ``exclude_patients`` is not one for each query.
+            near: from which cosine similarity on two cases of different patients are reported as near-duplicates, a
+                finding that is no damage; None reports none, ``"auto"`` takes 0.9999 in galleries of at most 50,000
+                cases, since the search grows with the square of their number.
         """
-        matrix = unit_rows(queries, self.dim, "the query vectors")
-        patients = [None] * len(matrix) if exclude_patients is None else list(exclude_patients)
-        _check_search(k, len(matrix), len(patients))
-        with self._session.reading() as connection:
-            rows = self._session.rows(connection)
-            allowed = None
-            if where is not None:
-                allowed = np.zeros(len(rows.numbers), bool)
-                allowed[rows.positions(matching_numbers(connection, where))] = True
-            nobody = np.empty(0, np.int64)
-            own = {key: rows.positions(store.patient_numbers(connection, key)) for key in set(patients) if key}
-            excluded = [own[key] if key else nobody for key in patients]
-            ranked = ranking.rank(rows, matrix, k, allowed, excluded)
-        return [_neighbours(found) for found in ranked]
-
-    def cases(self, ids: Sequence[str]) -> list[Case]:
-        """The cases of these ids, in that order, each checked to be what was added.
-
-        Raises:
-            UnknownCase: when an id is not in the gallery.
-            GalleryDamaged: when a case is not what was added.
-        """
-        with self._session.reading() as connection:
-            numbers = records.known_numbers(connection, self.path, list(ids))
-            return list(records.read_cases(connection, self.path, numbers))
-
-    def ids(self) -> list[str]:
-        """The ids of all cases, in the order in which they were added."""
-        with self._session.reading() as connection:
-            return [case_id for (case_id,) in connection.execute("SELECT case_id FROM cases ORDER BY number")]
-
-    def vectors(self, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """The vectors ``[n, dim]`` of these ids, or of all in the order of :meth:`ids`; a copy.
-
-        Raises:
-            UnknownCase: when an id is not in the gallery.
-        """
-        with self._session.reading() as connection:
-            rows = self._session.rows(connection)
-            if ids is None:
-                return rows.matrix.copy()
-            return rows.matrix[rows.positions(records.known_numbers(connection, self.path, list(ids)))]
-
-    def statement_counts(self) -> dict[str, int]:
-        """How many cases have each statement, the most frequent first."""
-        with self._session.reading() as connection:
-            return store.statement_counts(connection)
-
-    def earlier(self, patient_key: str) -> list[Case]:
-        """All cases of a patient, the oldest first."""
-        with self._session.reading() as connection:
-            numbers = store.patient_numbers(connection, patient_key)
-            return list(records.read_cases(connection, self.path, numbers))
-
-    def info(self) -> GalleryInfo:
-        """The facts about this gallery."""
-        with self._session.reading() as connection:
-            size = sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
-            return GalleryInfo(
-                path=str(self.path),
-                generation=store.generation(connection),
-                cases=store.count_cases(connection),
-                dim=self.dim,
-                bundle_name=self.bundle_name,
-                bundle_sha256=self.bundle_sha256,
-                simulated=self.simulated,
-                patients=store.count_patients(connection),
-                bytes=size,
-            )
-
-    def verify(self) -> VerifyReport:
-        """Check every byte that an answer could come from; reads the whole gallery."""
-        report = self._verify_once()
+        report = self._verify_once(near)
         # A second look tells a damaged cache from one that a writer was just replacing.
-        return self._verify_once() if report.cache == "damaged" else report
+        return self._verify_once(near) if report.cache == "damaged" else report
 
-    def _verify_once(self) -> VerifyReport:
+    def _verify_once(self, near: Near) -> VerifyReport:
         with self._session.reading() as connection:
-            return verify_gallery(connection, self.path, self.dim)
+            return verify_gallery(connection, self.path, self.dim, near)
+
+    def _matrix(self, cases: Sequence[Case], vectors: ArrayLike, what: str) -> NDArray[np.float32]:
+        matrix = unit_rows(vectors if cases else np.empty((0, self.dim)), self.dim, what)
+        if len(matrix) != len(cases):
+            raise BadVector(f"{len(cases)} cases came with {len(matrix)} vectors; give one for each")
+        return matrix
 
 
 def _refuse_other_bundle(folder: Path, meta: schema.Meta, bundle_sha256: str | None) -> None:
@@ -282,17 +289,4 @@ def _refuse_other_bundle(folder: Path, meta: schema.Meta, bundle_sha256: str | N
         raise WrongBundle(
             f"{folder}: the bundle {meta.bundle_name} ({meta.bundle_sha256[:12]}) made this gallery, the one at hand "
             f"is {bundle_sha256[:12]}; use that bundle, or build the gallery again with this one"
-        )
-
-
-def _neighbours(found: ranking.Ranked) -> list[Neighbour]:
-    return [Neighbour(place, case_id, score) for place, (score, case_id) in enumerate(found, start=1)]
-
-
-def _check_search(k: int, queries: int, patients: int) -> None:
-    if k < 1:
-        raise BadSearch(f"k is {k}; it must be 1 or more")
-    if patients != queries:
-        raise BadSearch(
-            f"exclude_patients names {patients} patients for {queries} queries; give one, or None, for each"
         )

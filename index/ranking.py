@@ -8,92 +8,97 @@ ordered by score and case id.
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.rows import UNIT_TOLERANCE, Rows
+from index.blocks import Matrix, Numbers, Rows
+from index.rows import UNIT_TOLERANCE
+from index.scan import Scan, scans_of
 
 DECIMALS = 7
 _SPARE = 8
 """Rows fetched beyond k, so that a usual query needs one scan and not a second one for ties."""
-_PAIRS_AT_ONCE = 2**24
-"""Bounds the memory when every row of a block of queries ties with the k-th."""
+_QUERIES_AT_ONCE = 256
+_PAIRS_AT_ONCE = 2**22
+"""Bounds the memory of what is fetched for a block of queries."""
 _ROWS_AT_ONCE = 4096
 
 Ranked = list[tuple[float, str]]
-Positions = NDArray[np.int64]
-Matrix = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
-def rank(
-    rows: Rows,
-    queries: Matrix,
-    k: int,
-    allowed: NDArray[np.bool_] | None,
-    excluded: Sequence[Positions],
-) -> list[Ranked]:
+def rank(rows: Rows, queries: Matrix, k: int, allowed: Mask | None, excluded: Sequence[Numbers]) -> list[Ranked]:
     """The first k ``(score, case id)`` of each query, exactly.
 
     Args:
         rows: the vectors to search.
         queries: ``[q, dim]`` unit rows.
         k: how many.
-        allowed: ``[n]``, the rows that may be answered; all where None.
+        allowed: ``[n]``, the rows that may be answered; all where None. Deleted ones never are.
         excluded: for each query the rows that may not be answered.
     """
-    available = len(rows.numbers) if allowed is None else int(np.count_nonzero(allowed))
-    if not available:
+    scans = scans_of(rows, allowed)
+    if not scans:
         return [[] for _ in queries]
-    block = max(1, min(256, _PAIRS_AT_ONCE // len(rows.numbers)))
+    fetch = k + max(map(len, excluded), default=0) + _SPARE
+    block = max(1, min(_QUERIES_AT_ONCE, _PAIRS_AT_ONCE // min(fetch, len(rows))))
     ranked: list[Ranked] = []
-    with _threads_for(len(queries)), _selection(allowed) as selection:
+    with threads_for(len(queries)):
         for start in range(0, len(queries), block):
             part = slice(start, start + block)
-            ranked += _rank_block(rows, queries[part], k, available, selection, excluded[part])
+            ranked += _rank_block(rows, scans, queries[part], k, fetch, excluded[part])
     return ranked
 
 
 def _rank_block(
-    rows: Rows, queries: Matrix, k: int, available: int, selection: Any, excluded: Sequence[Positions]
+    rows: Rows, scans: Sequence[Scan], queries: Matrix, k: int, fetch: int, excluded: Sequence[Numbers]
 ) -> list[Ranked]:
-    fetch = min(available, k + max(map(len, excluded)) + _SPARE)
-    scores, positions = rows.index.search(queries, fetch, params=selection)
+    found = [scan.nearest(queries, fetch) for scan in scans]
     ranked = []
-    for query, near, found, left_out in zip(queries, scores, positions, excluded, strict=True):
-        keep = ~np.isin(found, left_out)
-        candidates = found[keep]
-        if fetch < available:
-            floor = min(float(near[keep][k - 1]), 1.0) - rounding_margin(len(query))
-            if near[-1] >= floor:
-                _, _, tied = rows.index.range_search(query[None], floor, params=selection)
-                candidates = tied[~np.isin(tied, left_out)]
-        ranked.append(canonical_order(rows, query, candidates, k))
+    for place, (query, left_out) in enumerate(zip(queries, excluded, strict=True)):
+        scores = [near[place] for near, _ in found]
+        candidates = [positions[place] for _, positions in found]
+        cut = [len(near) < scan.available for near, scan in zip(scores, scans, strict=True)]
+        if any(cut):
+            floor = _kth(np.concatenate(scores), np.concatenate(candidates), left_out, k)
+            floor = min(floor, 1.0) - rounding_margin(len(query))
+            for at, scan in enumerate(scans):
+                if cut[at] and scores[at][-1] >= floor:
+                    candidates[at] = scan.above(query, floor)
+        merged = np.concatenate(candidates)
+        ranked.append(canonical_order(rows, query, merged[~np.isin(merged, left_out)], k))
     return ranked
 
 
-def canonical_order(rows: Rows, query: Matrix, candidates: Positions, k: int) -> Ranked:
+def _kth(scores: NDArray[np.float32], positions: Numbers, left_out: Numbers, k: int) -> float:
+    """The k-th best float32 score of the rows that may be answered; there are k, since more were fetched."""
+    kept = scores[~np.isin(positions, left_out)]
+    return float(np.partition(kept, len(kept) - k)[len(kept) - k])
+
+
+def canonical_order(rows: Rows, query: Matrix, candidates: Numbers, k: int) -> Ranked:
     """The first k of the candidate rows by exact score, equal ones by case id."""
-    scores = exact_scores(rows.matrix, candidates, query)
-    keyed = ((-score, rows.case_ids[row]) for score, row in zip(scores.tolist(), candidates.tolist(), strict=True))
+    scores = np.empty(len(candidates), np.float64)
+    for start in range(0, len(candidates), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        scores[part] = exact_scores(rows.vectors(candidates[part]), query)
+    if len(scores) > k:  # only those that may be answered need their id
+        near = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+        scores, candidates = scores[near], candidates[near]
+    keyed = ((-score, rows.case_id(row)) for score, row in zip(scores.tolist(), candidates.tolist(), strict=True))
     return [(0.0 - negative, case_id) for negative, case_id in nsmallest(k, keyed)]
 
 
-def exact_scores(matrix: Matrix, candidates: Positions, query: Matrix) -> NDArray[np.float64]:
-    """Inner products ``[m]`` in float64, rounded to 1e-7 and cut to [-1, 1].
+def exact_scores(vectors: Matrix, query: Matrix) -> NDArray[np.float64]:
+    """Inner products ``[m]`` of rows with a query in float64, rounded to 1e-7 and cut to [-1, 1].
 
     The products of float32 numbers are exact in float64 and each row is summed by itself, pairwise, so that a score
     does not depend on which other rows are candidates.
     """
-    wide = query.astype(np.float64)
-    scores = np.empty(len(candidates), np.float64)
-    for start in range(0, len(candidates), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        scores[part] = (matrix[candidates[part]] * wide).sum(axis=1)
+    scores = (vectors * query.astype(np.float64)).sum(axis=1)
     return np.clip(np.round(scores, DECIMALS), -1.0, 1.0)
 
 
@@ -107,7 +112,7 @@ def rounding_margin(dim: int) -> float:
 
 
 @contextlib.contextmanager
-def _threads_for(queries: int) -> Iterator[None]:
+def threads_for(queries: int) -> Iterator[None]:
     """One OpenMP thread for a single query, for which starting more costs more than they save."""
     import faiss
 
@@ -120,14 +125,3 @@ def _threads_for(queries: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _selection(allowed: NDArray[np.bool_] | None) -> Iterator[Any]:
-    if allowed is None:
-        yield None
-        return
-    faiss: Any = importlib.import_module("faiss")  # its stubs do not know the arguments that it adds in Python
-    bitmap = np.packbits(allowed, bitorder="little")  # named, since FAISS keeps a bare pointer into it
-    selector = faiss.IDSelectorBitmap(bitmap)
-    yield faiss.SearchParameters(sel=selector)

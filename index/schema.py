@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from index.errors import GalleryDamaged, GalleryError
+from index import words
+from index.connection import format_of, transaction
+from index.errors import GalleryDamaged, GalleryError, WrongBundle
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x4E424754
 """``NBGT`` in SQLite's header: tells a gallery from any other database."""
 
@@ -26,7 +30,8 @@ CREATE TABLE cases (
   case_id TEXT NOT NULL UNIQUE,
   patient_key TEXT, report TEXT NOT NULL, source TEXT NOT NULL,
   age REAL, sex TEXT, site TEXT, device TEXT, recorded TEXT,
-  extra TEXT NOT NULL, sha256 BLOB NOT NULL
+  extra TEXT NOT NULL, sha256 BLOB NOT NULL,
+  added INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX cases_patient ON cases (patient_key);
 
@@ -46,18 +51,46 @@ CREATE TABLE attachments (number INTEGER PRIMARY KEY REFERENCES cases (number), 
 CREATE TABLE retired (case_id_sha256 BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
-MIGRATIONS: dict[int, str] = {}
-"""From a schema version to the SQL that leads to the next one."""
+# What format 2 has beside ``cases.added``; the migration makes the same.
+NEW_IN_2 = """
+CREATE VIRTUAL TABLE words USING fts5 (report, tokenize = 'unicode61 remove_diacritics 2');
+
+CREATE TABLE ingests (
+  fingerprint TEXT PRIMARY KEY, done INTEGER NOT NULL, finished INTEGER NOT NULL, refused TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE next_vectors (
+  number INTEGER PRIMARY KEY REFERENCES cases (number), vector BLOB NOT NULL, sha256 BLOB NOT NULL
+);
+
+CREATE INDEX cases_age ON cases (age);
+CREATE INDEX cases_device ON cases (device);
+CREATE INDEX cases_sex ON cases (sex);
+CREATE INDEX cases_site ON cases (site);
+"""
+TABLES += NEW_IN_2
+
+FILL_WORDS = "INSERT INTO words (rowid, report) SELECT number, searchable(report) FROM cases ORDER BY number;"
+
+MIGRATIONS: dict[int, str] = {
+    1: "ALTER TABLE cases ADD COLUMN added INTEGER NOT NULL DEFAULT 0;" + NEW_IN_2 + FILL_WORDS
+}
+"""From a schema version to the SQL that leads to the next one; ``searchable`` is that of :mod:`index.words`."""
 
 
 @dataclass(frozen=True)
 class Meta:
-    """What is fixed when a gallery is made."""
+    """What is fixed when a gallery is made; only a re-embedding moves it to another bundle.
+
+    ``vectors_since`` is the generation in which the bundle's vectors came, 0 where they were there from the start:
+    a case number keeps its vector only as long as this stays.
+    """
 
     bundle_name: str
     bundle_sha256: str
     dim: int
     simulated: bool
+    vectors_since: int = 0
 
 
 def create_tables(connection: sqlite3.Connection, meta: Meta) -> None:
@@ -83,7 +116,7 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
         GalleryError: when a newer NearBeat made it.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = format_of(connection)
     if application != APPLICATION_ID or version < 1:
         raise GalleryDamaged(f"{path}: cases.db is a database, yet not that of a gallery; restore it from a copy")
     if version > SCHEMA_VERSION:
@@ -95,8 +128,24 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring an older gallery to this version, each step in its own transaction."""
+    connection.create_function("searchable", 1, words.searchable, deterministic=True)
     for step in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]}; PRAGMA user_version = {step + 1}; COMMIT;")
+        with transaction(connection):
+            # Another writer may have taken this step since the version was read.
+            if format_of(connection) == step:
+                for statement in _statements(MIGRATIONS[step]):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {step + 1}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: ``executescript`` would commit before it starts."""
+    statement = ""
+    for part in script.split(";")[:-1]:
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def read_meta(connection: sqlite3.Connection, path: str) -> Meta:
@@ -112,6 +161,22 @@ def read_meta(connection: sqlite3.Connection, path: str) -> Meta:
             bundle_sha256=values["bundle_sha256"],
             dim=int(values["dim"]),
             simulated=values["simulated"] == "1",
+            vectors_since=int(values.get("vectors_since", 0)),
         )
     except (KeyError, ValueError) as error:
         raise GalleryDamaged(f"{path}: the table meta of cases.db lacks {error}; restore it from a copy") from None
+
+
+def refuse_moved(connection: sqlite3.Connection, folder: Path, meta: Meta) -> None:
+    """Make sure that the gallery still is of the bundle with which it was opened.
+
+    Raises:
+        WrongBundle: when a re-embedding has moved it to other vectors meanwhile.
+    """
+    now = read_meta(connection, str(folder))
+    if now != meta:
+        raise WrongBundle(
+            f"{folder}: all vectors of the gallery were replaced since it was opened, those of the bundle "
+            f"{meta.bundle_name} ({meta.bundle_sha256[:12]}) by those of {now.bundle_name} "
+            f"({now.bundle_sha256[:12]}); open it again with that bundle"
+        )

@@ -9,11 +9,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from index import store, vectors
+from index import schema, store, vectors, words
+from index.approximate import Approximate
+from index.approximate_file import APPROXIMATE, IndexKeeper
+from index.blocks import Rows
 from index.case import CacheState
+from index.choice import Method
 from index.connection import DATABASE, connect_healer, settle, translated
 from index.errors import GalleryBusy, GalleryError, NearBeatError
-from index.rows import Rows, read_rows
+from index.masks import Masks
+from index.rows import read_rows
 
 log = logging.getLogger("nearbeat.gallery")
 
@@ -21,15 +26,32 @@ log = logging.getLogger("nearbeat.gallery")
 class Session:
     """One connection to ``cases.db``, shared by the threads of a process, and the vectors of one generation."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, dim: int, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connection: sqlite3.Connection,
+        meta: schema.Meta,
+        *,
+        read_only: bool,
+        index: Method = "auto",
+    ) -> None:
         self.folder = folder
-        self.dim = dim
+        self.meta = meta
         self.read_only = read_only
         self.notices: list[str] = []
         self._connection: sqlite3.Connection | None = connection
         self._rows: Rows | None = None
         self._cached_generation = -1
+        self.words_left = False
+        """Whether words of reports that were taken out are in the database until :meth:`close` merges them away."""
         self._lock = threading.RLock()
+        self.masks = Masks()
+        self._keeper = IndexKeeper(folder, index)
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        return self.meta.dim
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -59,17 +81,49 @@ class Session:
             yield connection
 
     def rows(self, connection: sqlite3.Connection) -> Rows:
-        """The vectors of the generation that ``connection`` sees; call it inside :meth:`reading`."""
+        """The vectors of the generation that ``connection`` sees; call it inside :meth:`reading`.
+
+        Raises:
+            WrongBundle: when a re-embedding has moved the gallery to another bundle since it was opened.
+        """
         generation = store.generation(connection)
         if self._rows is None or self._rows.generation != generation:
+            schema.refuse_moved(connection, self.folder, self.meta)
             self._rows = read_rows(connection, self.folder, self.dim, generation, self._rows)
         return self._rows
+
+    def index_for(self, connection: sqlite3.Connection, rows: Rows) -> Approximate | None:
+        """The approximate index for a search of these rows; None where it is to be exact."""
+        found = self._keeper.index_for(connection, rows)
+        if self._keeper.notice:
+            self._notice(self._keeper.notice)
+        return found
+
+    def prepare_index(self, seed: int = 0) -> Approximate | None:
+        """Make or extend the approximate index, where the size of the gallery or its user asks for one."""
+        with self.reading() as connection:
+            rows = self.rows(connection)
+        with self.writing() as connection:
+            try:
+                found = self._keeper.prepare(connection, rows, seed)
+            except OSError as error:
+                raise GalleryError(_unwritten(self.folder, error, APPROXIMATE)) from error
+        if self._keeper.notice:
+            self._notice(self._keeper.notice)
+        return found
+
+    def adopt(self, connection: sqlite3.Connection) -> None:
+        """Go on with the vectors that a re-embedding by this very gallery has put in the place of the old ones."""
+        self.meta = schema.read_meta(connection, str(self.folder))
+        self._rows = None
+        self._cached_generation = -1
 
     def load(self) -> None:
         """Take the vectors from the cache when it is what the database recorded, else from the database."""
         state: CacheState = "absent"
         for _ in range(2):  # a second look tells a damaged file from one that a writer was just replacing
             with self.reading() as connection:
+                schema.refuse_moved(connection, self.folder, self.meta)
                 state, self._rows = vectors.load_cache(connection, self.folder, self.dim)
             if state != "damaged":
                 break
@@ -98,7 +152,7 @@ class Session:
             return
         try:
             with self.writing() as connection:
-                saved = vectors.save_cache(connection, self.folder, rows)
+                saved = vectors.save_cache(connection, self.folder, rows, must=must)
         except OSError as error:
             if must:
                 raise GalleryError(_unwritten(self.folder, error)) from error
@@ -118,6 +172,7 @@ class Session:
             try:
                 if not self.read_only:
                     self.save()
+                    self._merge_words()
             except NearBeatError as error:  # the cache is only a cache: closing never fails for it
                 self._notice(str(error))
             finally:
@@ -125,6 +180,12 @@ class Session:
                     settle(connection)
                 connection.close()
                 self._connection = self._rows = None
+
+    def _merge_words(self) -> None:
+        if self.words_left:
+            with self.writing() as connection:
+                words.merge(connection)
+            self.words_left = False
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -147,6 +208,6 @@ class Session:
             log.warning(sentence)
 
 
-def _unwritten(folder: Path, error: Exception) -> str:
+def _unwritten(folder: Path, error: Exception, name: str = vectors.CACHE) -> str:
     reason = error.strerror if isinstance(error, OSError) else error.__cause__ or error
-    return f"{folder}: {vectors.CACHE} could not be written ({reason}); answers stay right, opening takes longer"
+    return f"{folder}: {name} could not be written ({reason}); answers stay right, opening takes longer"

@@ -1,20 +1,24 @@
-"""``vectors.faiss``, a cache of one generation: checked before it is trusted, written so that it is old or new."""
+"""``vectors.faiss``, a cache of one generation: checked before it is trusted, written so that it is old or new.
+
+A large one is not written anew for a few changes: it is read with the cases added since beside it and the deleted
+ones left out, until they are too many.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from index.approximate_file import bundle_now, forget_deleted
+from index.blocks import Block, Rows
+from index.cache_file import block_in, cache_bytes, mapped, write_durably
 from index.case import CacheState
+from index.choice import worth_writing
 from index.connection import transaction
-from index.rows import Rows, read_numbers
-from index.store import generation, sync_folder
+from index.rows import read_rows
+from index.store import count_cases, generation
+from index.trust import is_intact_file, is_verified
 
 CACHE = "vectors.faiss"
 UNFINISHED = f"{CACHE}.new"
@@ -35,45 +39,53 @@ def read_record(connection: sqlite3.Connection) -> CacheRecord | None:
     return None if None in found else CacheRecord(*found)
 
 
-def check_cache(connection: sqlite3.Connection, folder: Path) -> tuple[CacheState, bytes]:
-    """The state of the cache file, and its bytes when they are those that the database recorded.
+def check_cache(connection: sqlite3.Connection, folder: Path) -> tuple[CacheState, CacheRecord | None]:
+    """The state of the cache file, every byte of it read, and what the database recorded of it.
 
     Nothing of the file is interpreted here: 400 of 400 FAISS files with one flipped bit load without an error.
     """
     record = read_record(connection)
+    if record is None:
+        return "absent", None
     try:
-        if record is None:
-            return "absent", b""
-        if record.generation != generation(connection):
-            return ("stale" if (folder / CACHE).exists() else "absent"), b""
-        content = (folder / CACHE).read_bytes()
+        with (folder / CACHE).open("rb") as file:
+            if record.generation != generation(connection):
+                return "stale", record
+            return ("fresh" if is_intact_file(file, record.length, record.sha256) else "damaged"), record
     except FileNotFoundError:
-        return "absent", b""
+        return "absent", record
     except OSError:  # the disk does not give the bytes back
-        return "damaged", b""
-    intact = len(content) == record.length and hashlib.sha256(content).hexdigest() == record.sha256
-    return ("fresh", content) if intact else ("damaged", b"")
+        return "damaged", record
 
 
 def load_cache(connection: sqlite3.Connection, folder: Path, dim: int) -> tuple[CacheState, Rows | None]:
-    """The rows in the cache when it is fresh, else its state alone."""
-    state, content = check_cache(connection, folder)
-    if state != "fresh":
-        return state, None
-    import faiss
+    """The rows of the database's generation with the state of the cache file; the state alone where it is no help.
 
+    ``fresh`` is also a large file of an earlier generation that few changes separate from this one.
+
+    Raises:
+        GalleryDamaged: when a vector that was added since is not what was added, naming its case.
+    """
+    record, present = read_record(connection), generation(connection)
+    if record is None:
+        return "absent", None
     try:
-        index: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-    except RuntimeError:  # the bytes that were recorded, by a FAISS whose format this one does not know
-        return "stale", None
-    numbers, case_ids = read_numbers(connection)
-    if type(index) is not faiss.IndexFlatIP or (index.ntotal, index.d) != (len(numbers), dim):
+        with (folder / CACHE).open("rb") as file:
+            if not is_verified(folder / CACHE, file, record.length, record.sha256):
+                # The file of a later generation whose writer was killed before it recorded it is no damage.
+                return ("damaged" if record.generation == present else "stale"), None
+            block = block_in(mapped(file), dim, bundle_now(connection))
+    except FileNotFoundError:
+        return "absent", None
+    except OSError:  # the disk does not give the bytes back
         return "damaged", None
-    return "fresh", Rows(generation(connection), numbers, case_ids, index)
+    return _up_to_date(connection, folder, record.generation, block, dim)
 
 
-def save_cache(connection: sqlite3.Connection, folder: Path, rows: Rows) -> bool:
+def save_cache(connection: sqlite3.Connection, folder: Path, rows: Rows, *, must: bool = True) -> bool:
     """Write the cache file and its record; ``False`` when the gallery has moved on to another generation.
+
+    Without ``must`` a large file that few changes separate from ``rows`` stays as it is.
 
     The database's write lock is held throughout, so that one process at a time writes the file. A crash between the
     rename and the commit leaves a record that does not fit the file, which the next one to open finds.
@@ -84,29 +96,23 @@ def save_cache(connection: sqlite3.Connection, folder: Path, rows: Rows) -> bool
     with transaction(connection):
         if generation(connection) != rows.generation:
             return False
-        content = _serialized(rows)
-        write_durably(folder, content)
-        record = (rows.generation, len(content), hashlib.sha256(content).hexdigest())
+        if not must and not worth_writing(rows) and read_record(connection) is not None:
+            return True
+        length, sha256 = write_durably(folder / CACHE, cache_bytes(rows, bundle_now(connection)))
+        record = (rows.generation, length, sha256)
         connection.execute("UPDATE state SET cache_generation = ?, cache_length = ?, cache_sha256 = ?", record)
+        forget_deleted(connection, folder, rows)
     return True
 
 
-def write_durably(folder: Path, content: bytes) -> None:
-    """Write ``vectors.faiss`` under another name, force it to the disk and rename it over the old one."""
-    unfinished = folder / UNFINISHED
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(folder / CACHE)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    sync_folder(folder)
-
-
-def _serialized(rows: Rows) -> bytes:
-    import faiss
-
-    return faiss.serialize_index(rows.index).tobytes()
+def _up_to_date(
+    connection: sqlite3.Connection, folder: Path, cached: int, block: Block | None, dim: int
+) -> tuple[CacheState, Rows | None]:
+    if block is None:  # the bytes that were recorded, in a layout that this program or its FAISS does not know
+        return "stale", None
+    rows, present = Rows(cached, (block,), mapped=True), generation(connection)
+    if cached == present:
+        # A case that the database has lost is found by reading all of it, and told.
+        return ("fresh", rows) if count_cases(connection) == len(rows) else ("damaged", None)
+    rows = read_rows(connection, folder, dim, present, rows)
+    return ("stale" if worth_writing(rows) else "fresh"), rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def folder_bytes(path) -> bytes:
 
 def traces(path) -> list[str]:
     whole = folder_bytes(path)
-    words = [b"withdr", b"withdrawn", b"and its text"]
+    words = [b"withdr", b"withdrawn", b"withdrew", b"and its text"]
     found = [word.decode() for word in words if word in whole]
     return found + [
         f"vector {n}" for n, row in enumerate(SECRET_ROWS) if row.tobytes() in whole or row.tobytes()[:24] in whole
@@ -51,7 +52,7 @@ def writer(tmp_path):
 
 def test_no_byte_of_a_deleted_case_stays_while_the_writer_is_still_open(writer):
     vectors.save_cache(writer._session._connection, writer.path, writer._session.rows(writer._session._connection))
-    assert len(traces(writer.path)) == 3 + len(SECRET)
+    assert len(traces(writer.path)) == 4 + len(SECRET)
     writer.delete([case.case_id for case in SECRET])
     assert traces(writer.path)
     writer.compact()
@@ -73,6 +74,24 @@ def test_it_holds_with_a_reader_beside_and_after_closing(writer):
         assert traces(writer.path) == []
     with Gallery.open(writer.path) as reader:
         assert reader.cases(["case-00299"]) == [sample_case(299)]
+
+
+def test_no_word_of_a_replaced_report_stays(writer):
+    writer.replace([replace(case, report="new", waveform=None, page=None) for case in SECRET], unit(30, 32, seed=6))
+    assert b"withdrew" in folder_bytes(writer.path)
+    writer.compact()
+    assert b"withdrew" not in folder_bytes(writer.path)
+    assert writer.verify().ok
+
+
+def test_no_byte_of_a_new_vector_of_a_deleted_case_stays(writer):
+    writer.reembed_begin("better", "cd" * 32, 32)
+    new = unit(30, 32, seed=8)
+    writer.reembed_put([case.case_id for case in SECRET], new)
+    writer.delete([case.case_id for case in SECRET])
+    writer.compact()
+    assert not [row for row in new if row.tobytes()[:24] in folder_bytes(writer.path)]
+    assert traces(writer.path) == []
 
 
 def test_an_unfinished_cache_of_a_killed_writer_is_removed_too(writer):

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +14,11 @@ import pytest
 
 from index import Gallery
 from tests.index import crash_writer
+from tests.index.crash_writer import Held
 from tests.index.gallery_samples import by_hand, new_gallery, unit
 
 KILLS = 20
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def apply(step: int, held: dict) -> dict:
-    """What the gallery must hold after a step, by id: the case and its vector."""
-    kind = crash_writer.kind_of(step)
-    if kind == "add":
-        cases, rows = crash_writer.added_at(step)
-        return held | {case.case_id: (case, row) for case, row in zip(cases, rows, strict=True)}
-    if kind == "delete":
-        gone = set(crash_writer.deleted_at(step, list(held)))
-        return {case_id: value for case_id, value in held.items() if case_id not in gone}
-    return held
 
 
 def run_and_kill(path: Path, step: int, delay_s: float) -> tuple[int, int]:
@@ -45,22 +35,36 @@ def run_and_kill(path: Path, step: int, delay_s: float) -> tuple[int, int]:
     return (done or [step - 1])[-1], (begun or [step - 1])[-1]
 
 
-def check_whole(path: Path, possible: list[dict], *, read_only: bool) -> dict:
+def check_whole(path: Path, possible: list[Held], *, read_only: bool) -> Held:
     """The gallery opens, is one of those possible, whole, and answers from the right vectors."""
     with Gallery.open(path, read_only=read_only) as gallery:
         assert gallery.notices == ()
         report = gallery.verify()
         assert report.problems == ()
         assert report.cache == "fresh"
+        held = next(state for state in possible if is_held(gallery, state))
         ids = gallery.ids()
-        held = next(state for state in possible if list(state) == ids)
-        assert gallery.cases(ids) == [case for case, _ in held.values()]
-        rows = np.array([row for _, row in held.values()]).reshape(-1, crash_writer.DIM)
+        rows = np.array([row for _, row in held.cases.values()]).reshape(-1, crash_writer.DIM)
         assert np.array_equal(gallery.vectors(), rows)
         query = unit(1, crash_writer.DIM, seed=len(ids))[0]
         found = [(hit.case_id, hit.score) for hit in gallery.search(query[None], k=5)[0]]
         assert found == by_hand(rows, ids, query, 5)
+        said = {hit.case_id for hit in gallery.search_words("replaced", 100_000)}
+        assert said == {case_id for case_id, (case, _) in held.cases.items() if "replaced" in case.report}
     return held
+
+
+def is_held(gallery: Gallery, state: Held) -> bool:
+    """Whether it has these cases, this state of a move to another bundle and of the stream."""
+    target = gallery.reembedding()
+    return (
+        gallery.ids() == list(state.cases)
+        and gallery.bundle_sha256 == state.bundle
+        and (target and target.bundle_sha256) == state.next_bundle
+        and (target is None or gallery.reembed_pending(100_000) == state.pending())
+        and gallery.ingest("stream") == state.taken
+        and gallery.cases(list(state.cases)) == [case for case, _ in state.cases.values()]
+    )
 
 
 @pytest.mark.slow
@@ -68,13 +72,16 @@ def check_whole(path: Path, possible: list[dict], *, read_only: bool) -> dict:
 def test_a_writer_killed_at_random_moments(tmp_path):
     path = tmp_path / "g"
     new_gallery(path, crash_writer.DIM).close()
-    rng, held, step, changes = random.Random(11), {}, 0, 0
+    rng, held, step = random.Random(11), Held(), 0
+    begun_kinds, bundles = Counter(), set()
     for trial in range(KILLS):
         done, begun = run_and_kill(path, step, rng.random() ** 2 * 0.6)
         for finished in range(step, done + 1):
-            held = apply(finished, held)
-            changes += 1
-        possible = [held] if begun == done else [held, apply(begun, held)]
+            held = crash_writer.after(finished, held)
+            begun_kinds[crash_writer.kind_of(finished)] += 1
+            bundles.add(held.bundle)
+        possible = [held] if begun == done else [held, crash_writer.after(begun, held)]
         held = check_whole(path, possible, read_only=trial % 3 > 0)
         step = begun + 1
-    assert changes > KILLS  # else the writer was killed before it did anything
+    assert set(begun_kinds) == set(crash_writer.KINDS)  # else the writer was killed before it did anything
+    assert len(bundles) > 2

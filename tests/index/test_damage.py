@@ -11,7 +11,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from index import Gallery, vectors
+from index import Gallery, parse_where, vectors
 from index.connection import connect_writer
 from index.errors import GalleryDamaged, GalleryError
 from tests.index.gallery_samples import filled, sample_case, unit
@@ -75,11 +75,8 @@ def test_bytes_appended_to_the_cache_are_caught(gallery_path):
 
 
 def test_faiss_is_never_given_unchecked_bytes(gallery_path, monkeypatch):
-    import faiss
-
     (gallery_path / "vectors.faiss").write_bytes(b"not a FAISS file")
-    monkeypatch.setattr(faiss, "deserialize_index", lambda *_: pytest.fail("unchecked bytes were interpreted"))
-    monkeypatch.setattr(faiss, "read_index", lambda *_: pytest.fail("unchecked bytes were interpreted"))
+    monkeypatch.setattr(vectors, "mapped", lambda *_: pytest.fail("unchecked bytes were interpreted"))
     Gallery.open(gallery_path).close()
 
 
@@ -280,9 +277,14 @@ def test_a_flipped_bit_of_the_database_is_refused_or_found_or_without_effect(pri
     """Never another answer, case or report that passes for a good one."""
     whole = (pristine / "cases.db").read_bytes()
     expected = [sample_case(number) for number in range(len(ROWS))]
+    some = parse_where("sex = female and age < 60 and site in (site-1, site-2, site-3)")
+    with Gallery.open(pristine) as gallery:
+        said = gallery.search_words("report 7 uberleitung", k=99)
+        chosen = gallery.search(ROWS[:1], k=99, where=some)
+    assert 0 < len(chosen[0]) < len(ROWS)
     rng = np.random.default_rng(2)
     found = 0
-    for place in rng.integers(0, len(whole), 120).tolist():
+    for place in rng.integers(0, len(whole), 200).tolist():
         flipped = bytearray(whole)
         flipped[place] ^= 1 << int(rng.integers(8))
         (gallery_path / "cases.db").write_bytes(flipped)
@@ -290,6 +292,8 @@ def test_a_flipped_bit_of_the_database_is_refused_or_found_or_without_effect(pri
         try:
             with Gallery.open(gallery_path) as gallery:
                 same = gallery.cases(gallery.ids()) == expected and answers(gallery) == truth
+                same = same and gallery.search_words("report 7 uberleitung", k=99) == said
+                same = same and gallery.search(ROWS[:1], k=99, where=some) == chosen
                 assert same or not gallery.verify().ok, place
                 found += not same
         except GalleryError:

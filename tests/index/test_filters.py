@@ -20,7 +20,7 @@ def made_up(number: int) -> Case:
     pick = lambda *values: values[rng.integers(len(values))]  # noqa: E731
     return Case(
         case_id=f"{number * 31 % COUNT:03d}",
-        report="",
+        report=pick("", "Sinusrhythmus", "Vorhofflimmern, Überleitung", "sinusrhythmus mit ueberleitung"),
         statements={code: None for code in ("NORM", "IMI", "SR", "AFIB") if rng.random() < 0.4},
         patient_key=pick(None, "p1", "p2", "p3", "p4"),
         source=pick("a", "b"),
@@ -58,6 +58,7 @@ def meets(case: Case, where: Filter) -> bool:
         ),
         set(where.present) <= set(case.statements),
         not set(where.absent) & set(case.statements),
+        where.text is None or all(word in case.report.lower().replace("ü", "ue") for word in where.text.split()),
     ]
     return all(tests)
 
@@ -85,6 +86,7 @@ def filters(draw):
         recorded_to=last,
         present=draw(codes),
         absent=draw(codes),
+        text=draw(maybe("sinusrhythmus", "ueberleitung", "ueberleitung sinusrhythmus", "nothing")),
     )
 
 

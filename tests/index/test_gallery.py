@@ -59,6 +59,42 @@ def test_info_counts_cases_patients_and_bytes(tmp_path):
         assert info.path == str(tmp_path / "g")
 
 
+def test_replaced_cases_take_the_place_of_those_of_their_ids(tmp_path):
+    rows = unit(6)
+    with (
+        Gallery.open(filled(tmp_path / "g", rows[:4]), read_only=False) as gallery,
+        Gallery.open(gallery.path) as reader,
+    ):
+        before = dict(zip(gallery.ids(), gallery.added(gallery.ids()), strict=True))
+        new = [sample_case(2, report="another", page=b"new"), sample_case(0, statements={}, waveform=None)]
+        assert gallery.replace(new, rows[4:]) == 2
+        for each in (gallery, reader):
+            assert each.ids() == ["case-00001", "case-00003", "case-00002", "case-00000"]
+            assert each.cases(["case-00002", "case-00000", "case-00001"]) == [*new, sample_case(1)]
+            assert np.array_equal(each.vectors(), rows[[1, 3, 4, 5]])
+            assert [hits[0].case_id for hits in each.search(rows[[1, 3, 4, 5]], k=1)] == each.ids()
+            assert each.added(["case-00000", "case-00001"]) == [2, 1]
+            assert each.verify().ok
+        assert set(before.values()) == {1}
+        assert gallery.replace([], []) == 2
+
+
+def test_replace_is_all_or_nothing(tmp_path):
+    with Gallery.open(filled(tmp_path / "g", unit(3)), read_only=False) as gallery:
+        gallery.delete(["case-00002"])
+        for stranger in (sample_case(9), sample_case(2)):
+            with pytest.raises(UnknownCase):
+                gallery.replace([sample_case(0, report="x"), stranger], unit(2))
+        with pytest.raises(DuplicateCase, match="given to 2 cases"):
+            gallery.replace([sample_case(0, report="x"), sample_case(0)], unit(2))
+        with pytest.raises(BadVector, match="1 cases came with 2"):
+            gallery.replace([sample_case(0)], unit(2))
+        assert gallery.cases(["case-00000", "case-00001"]) == [sample_case(0), sample_case(1)]
+        assert gallery.info().generation == 2
+        with pytest.raises(DuplicateCase):
+            gallery.add([sample_case(0)], unit(1))
+
+
 def test_vectors_are_those_added(tmp_path):
     rows = unit(5)
     with Gallery.open(filled(tmp_path / "g", rows)) as gallery:

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from index import Gallery
-from index.errors import DuplicateCase
+from index import Case, Filter, Gallery, Ingest, diff_galleries
+from index.errors import DuplicateCase, NoReembed, ReembedUnderWay, UnknownCase, WrongBundle
 from tests.index.gallery_samples import by_hand, clumped, new_gallery, sample_case
 
-ROWS = clumped(40, 6, seed=1)
+DIMS = (6, 4)
+ROWS = [clumped(80, dim, seed=dim) for dim in DIMS]
+"""For each of two bundles the vectors: of case n, and behind the first 40 of what replaces it."""
+BUNDLES = [("toy", "ab" * 32, 6), ("other", "cd" * 32, 4)]
+WORDS = ["vorhofflimmern", "sinusrhythmus", "linksschenkelblock", "Überleitung"]
 numbers = st.lists(st.integers(0, 39), max_size=6, unique=True)
 
 
+def case_of(number: int) -> Case:
+    """Case n, or what replaces it."""
+    case = sample_case(number % 40)
+    text = " ".join(word for bit, word in enumerate(WORDS) if number >> bit & 1)
+    return replace(case, report=text + " neu" * (number >= 40))
+
+
+def id_of(number: int) -> str:
+    return sample_case(number % 40).case_id
+
+
 class GalleryMachine(RuleBasedStateMachine):
-    """The gallery beside its model: what it holds, in order, and the ids it has ever held."""
+    """The gallery beside its model: what it holds, in order, and the ids it has ever held.
+
+    A number from 40 on is a case that was replaced; ``next`` holds those that have a vector of the other bundle.
+    """
 
     @initialize()
     def make(self):
@@ -31,6 +50,10 @@ class GalleryMachine(RuleBasedStateMachine):
         self.held: list[int] = []
         self.ever: set[int] = set()
         self.generation = 0
+        self.bundle = 0
+        self.next: set[int] | None = None
+        self.ingests: dict[str, Ingest] = {}
+        self.copies = 0
 
     def teardown(self):
         if hasattr(self, "folder"):
@@ -39,24 +62,53 @@ class GalleryMachine(RuleBasedStateMachine):
             self.reader.close()
             shutil.rmtree(self.folder)
 
-    @rule(which=numbers)
-    def add(self, which):
-        cases = [sample_case(number) for number in which]
+    @property
+    def rows(self) -> np.ndarray:
+        return ROWS[self.bundle]
+
+    @rule(which=numbers, stream=st.sampled_from([None, "a", "b"]), finished=st.booleans())
+    def add(self, which, stream, finished):
+        cases = [case_of(number) for number in which]
+        taken = stream and Ingest(stream, len(self.held), finished, (("f", str(len(which)), "ü"),))
         if self.ever & set(which):
             with pytest.raises(DuplicateCase):
-                self.gallery.add(cases, ROWS[which])
+                self.gallery.add(cases, self.rows[which], ingest=taken)
             return
-        self.gallery.add(cases, ROWS[which])
+        self.gallery.add(cases, self.rows[which], ingest=taken)
         self.held += which
         self.ever |= set(which)
         self.generation += bool(which)
+        if taken:
+            self.ingests[stream] = taken
 
     @rule(pick=st.integers(0, 39), many=st.integers(1, 4))
     def delete(self, pick, many):
         gone = self.held[pick : pick + many]
-        assert self.gallery.delete([sample_case(number).case_id for number in gone]) == self.generation + bool(gone)
+        assert self.gallery.delete([id_of(number) for number in gone]) == self.generation + bool(gone)
         self.generation += bool(gone)
+        self.forget(gone)
+
+    @rule(pick=st.integers(0, 39), many=st.integers(1, 4))
+    def replace(self, pick, many):
+        old = self.held[pick : pick + many]
+        new = [(number + 40) % 80 for number in old]
+        self.gallery.replace([case_of(number) for number in new], self.rows[new])
+        self.generation += bool(new)
+        self.forget(old)
+        self.held += new
+
+    def forget(self, gone):
         self.held = [number for number in self.held if number not in gone]
+        if self.next is not None:
+            self.next -= set(gone)
+
+    @rule()
+    def replace_what_is_not_there(self):
+        stranger = next(number for number in range(41) if number not in self.held and number + 40 not in self.held)
+        with pytest.raises(UnknownCase):
+            self.gallery.replace(
+                [case_of(n) for n in [*self.held[:1], stranger]], self.rows[[*self.held[:1], stranger]]
+            )
 
     @rule()
     def compact(self):
@@ -69,25 +121,102 @@ class GalleryMachine(RuleBasedStateMachine):
         setattr(self, name, Gallery.open(self.folder / "g", read_only=read_only))
         assert getattr(self, name).notices == ()
 
-    @rule(query=st.integers(0, 39), k=st.integers(1, 12), use_reader=st.booleans(), own=st.booleans())
-    def search(self, query, k, use_reader, own):
+    @rule(many=st.integers(0, 40))
+    def reembed(self, many):
+        self.next = self.next or set()
+        waiting = [number for number in self.held if number not in self.next]
+        assert self.gallery.reembed_begin(*BUNDLES[1 - self.bundle]) == len(waiting)
+        assert self.gallery.reembed_pending(many) == [id_of(number) for number in waiting[:many]]
+        self.gallery.reembed_put([id_of(n) for n in waiting[:many]], ROWS[1 - self.bundle][waiting[:many]])
+        self.next |= set(waiting[:many])
+
+    @rule()
+    def finish_reembedding(self):
+        if self.next is None or self.next != set(self.held):
+            with pytest.raises(NoReembed if self.next is None else ReembedUnderWay):
+                self.gallery.reembed_finish()
+            return
+        self.generation += 1
+        assert self.gallery.reembed_finish() == self.generation
+        self.bundle, self.next = 1 - self.bundle, None
+        with pytest.raises(WrongBundle):
+            self.reader.vectors()
+        self.reopen(read_only=True)
+
+    @rule()
+    def cancel_reembedding(self):
+        self.gallery.reembed_cancel()
+        self.next = None
+
+    @precondition(lambda self: self.copies < 3)
+    @rule(from_reader=st.booleans())
+    def backup_and_restore(self, from_reader):
+        """The restored gallery goes on in the place of the one that was backed up."""
+        self.copies += 1
+        copy, again = self.folder / f"copy{self.copies}", self.folder / f"again{self.copies}"
+        (self.reader if from_reader else self.gallery).backup(copy)
+        Gallery.restore(copy, again)
+        with Gallery.open(again) as restored:
+            assert list(diff_galleries(restored, self.gallery)) == []
+        self.gallery.close()
+        self.reader.close()
+        shutil.rmtree(self.folder / "g")
+        again.rename(self.folder / "g")
+        self.gallery = Gallery.open(self.folder / "g", read_only=False)
+        self.reader = Gallery.open(self.folder / "g")
+
+    @rule(
+        query=st.integers(0, 39),
+        k=st.integers(1, 12),
+        use_reader=st.booleans(),
+        own=st.booleans(),
+        word=st.sampled_from([None, *WORDS]),
+    )
+    def search(self, query, k, use_reader, own, word):
         gallery = self.reader if use_reader else self.gallery
         patient = sample_case(query).patient_key if own else None
-        allowed = [n for n in self.held if patient is None or sample_case(n).patient_key != patient]
-        hits = gallery.search(ROWS[[query]], k=k, exclude_patients=[patient])[0]
-        ids = [sample_case(number).case_id for number in allowed]
-        assert [(hit.case_id, hit.score) for hit in hits] == by_hand(ROWS[allowed], ids, ROWS[query], k)
+        allowed = [n for n in self.allowed(patient) if word is None or self.says(n, word)]
+        where = None if word is None else Filter(text=word)
+        hits = gallery.search(self.rows[[query]], k=k, exclude_patients=[patient], where=where)[0]
+        assert [(hit.case_id, hit.score) for hit in hits] == self.nearest(query, k, allowed)
+
+    @rule(query=st.integers(0, 39), k=st.integers(1, 12), use_reader=st.booleans(), word=st.sampled_from(WORDS))
+    def search_by_words(self, query, k, use_reader, word):
+        """Which cases, the order of equal reports, and the fusion with the nearest; BM25 itself has its own test."""
+        gallery = self.reader if use_reader else self.gallery
+        said = gallery.search_words(word, 99)
+        assert {hit.case_id for hit in said} == {id_of(n) for n in self.held if self.says(n, word)}
+        assert [(-hit.score, hit.case_id) for hit in said] == sorted((-hit.score, hit.case_id) for hit in said)
+        scores = {id_of(n): 0.0 for n in self.held}
+        for ids in ([i for i, _ in self.nearest(query, 99, self.held)], [hit.case_id for hit in said]):
+            for place, case_id in enumerate(ids, start=1):
+                scores[case_id] += 1 / (60 + place)
+        expected = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+        assert [(h.case_id, h.score) for h in gallery.search_hybrid(self.rows[query], word, k)] == expected
+
+    def allowed(self, patient):
+        return [n for n in self.held if patient is None or case_of(n).patient_key != patient]
+
+    def says(self, number, word):
+        return word in case_of(number).report
+
+    def nearest(self, query, k, allowed):
+        return by_hand(self.rows[allowed], [id_of(number) for number in allowed], self.rows[query], k)
 
     @invariant()
     def holds_what_the_model_holds(self):
         if not hasattr(self, "folder"):
             return
         for gallery in (self.gallery, self.reader):
-            cases = [sample_case(number) for number in self.held]
+            cases = [case_of(number) for number in self.held]
             assert gallery.cases(gallery.ids()) == cases
-            assert np.array_equal(gallery.vectors(), ROWS[self.held])
+            assert np.array_equal(gallery.vectors(), self.rows[self.held])
             assert gallery.info().generation == self.generation
+            assert gallery.bundle_sha256 == BUNDLES[self.bundle][1]
+            assert {name: gallery.ingest(name) for name in self.ingests} == self.ingests
+            target = gallery.reembedding()
+            assert (target and target.bundle_sha256) == (None if self.next is None else BUNDLES[1 - self.bundle][1])
 
 
-GalleryMachine.TestCase.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+GalleryMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 TestGalleryModel = GalleryMachine.TestCase

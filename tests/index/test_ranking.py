@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from index import Gallery, ranking
+from index.blocks import Rows, block_of
 from index.ranking import exact_scores, rounding_margin
-from index.rows import Rows, flat_index
 from tests.index.gallery_samples import by_hand, clumped, filled, sample_case, unit
 
 
@@ -18,6 +18,16 @@ def archive(tmp_path_factory):
     rows = clumped(400, 24)
     with Gallery.open(filled(tmp_path_factory.mktemp("ranking") / "g", rows)) as gallery:
         yield gallery, rows, gallery.ids()
+
+
+def flat_index(rows: np.ndarray):
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    return index
+
+
+def whole(rows: np.ndarray, ids: list[str]) -> Rows:
+    return Rows(1, (block_of(rows, np.arange(1, len(rows) + 1), ids),))
 
 
 def pairs(hits):
@@ -78,11 +88,11 @@ def test_ties_are_ordered_by_id_and_not_by_age_in_the_gallery(tmp_path):
 def test_a_whole_gallery_of_copies_in_a_batch(archive, monkeypatch):
     """Every row ties with the k-th: blocks bound the memory, and the answer stays the same."""
     rows = np.repeat(unit(1, 8), 300, axis=0)
-    whole = Rows(1, np.arange(1, 301), [f"{n:03d}" for n in range(300)], flat_index(rows))
-    monkeypatch.setattr(ranking, "_PAIRS_AT_ONCE", 900)
+    copies = whole(rows, [f"{n:03d}" for n in range(300)])
+    monkeypatch.setattr(ranking, "_PAIRS_AT_ONCE", 40)
     monkeypatch.setattr(ranking, "_ROWS_AT_ONCE", 7)
     nobody = [np.empty(0, np.int64)] * 10
-    found = ranking.rank(whole, rows[:10], 4, None, nobody)
+    found = ranking.rank(copies, rows[:10], 4, None, nobody)
     assert found == [[(1.0, "000"), (1.0, "001"), (1.0, "002"), (1.0, "003")]] * 10
 
 
@@ -114,6 +124,6 @@ def test_the_margin_holds_every_float32_error(dim):
 
 def test_scores_are_rounded_and_stay_within_one():
     row = (np.ones((1, 3)) / np.sqrt(3)).astype(np.float32)
-    assert exact_scores(row, np.array([0]), row[0]).tolist() == [1.0]
-    assert exact_scores(row, np.array([0]), -row[0]).tolist() == [-1.0]
-    assert str(exact_scores(np.float32([[1, 0]]), np.array([0]), np.float32([0.6, 0.8]))[0]) == "0.6"
+    assert exact_scores(row, row[0]).tolist() == [1.0]
+    assert exact_scores(row, -row[0]).tolist() == [-1.0]
+    assert str(exact_scores(np.float32([[1, 0]]), np.float32([0.6, 0.8]))[0]) == "0.6"
