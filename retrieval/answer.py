@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from retrieval.ecg.recording import Recording
 from retrieval.errors import NearBeatError
 
 SCHEMA = "nearbeat.answer/1"
+RankedBy = Literal["vectors", "words", "both"]
 SIMULATED = "simulated"
 """The source of a case that a program made and no patient has."""
 
@@ -100,7 +101,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """The nearest cases of one query, best first; the same patient's own ECGs stand apart in ``earlier``."""
+    """The nearest cases of one query, best first; the same patient's own ECGs stand apart in ``earlier``.
+
+    ``ranked_by`` says what ordered the hits: similarity of vectors, the words of the reports, or both fused; a hit's
+    ``score`` is its cosine similarity in each case. Where the search was not ``exact``, ``recall`` is the share of the
+    ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is the answer's number in the log.
+    """
 
     query: Query
     gallery: GalleryRef
@@ -108,6 +114,9 @@ class Answer:
     hits: tuple[Hit, ...]
     exact: bool = True
     earlier: tuple[Case, ...] = field(default=())
+    ranked_by: RankedBy = "vectors"
+    recall: float | None = None
+    log_id: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The answer as an object of ``nearbeat.answer/1``."""
@@ -128,8 +137,13 @@ class Answer:
             },
             "model": {"name": self.model.name, "sha256": self.model.sha256},
             "exact": self.exact,
+            "ranked_by": self.ranked_by,
             "hits": [hit.as_json() for hit in self.hits],
         }
+        if self.recall is not None:
+            answer["recall"] = self.recall
+        if self.log_id is not None:
+            answer["log_id"] = self.log_id
         if self.earlier:
             answer["earlier"] = [_case_json(case) for case in self.earlier]
         return answer

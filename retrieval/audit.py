@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from retrieval.agreement import Agreement, judge_statements, judge_text
 from retrieval.answer import Answer
-from retrieval.engine import Engine, Progress
+from retrieval.engine import Engine
 from retrieval.errors import BadArgument, BadInput, ExtraMissing, FileMissing
+from retrieval.filling import Progress
 from retrieval.intake import Intake
 from retrieval.intake.worker import Reader, workers_for
 from retrieval.reports_table import ReportRow, read_reports

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Case, Filter, Gallery, Neighbour
-from retrieval.answer import Answer, GalleryRef, Hit, ModelRef, Query
+from index import Case, Filter, Gallery, Neighbour, Where, parse_where
+from retrieval.answer import Answer, GalleryRef, Hit, ModelRef, Query, RankedBy
+from retrieval.answer_log import AnswerLog, LoggedAnswer
 from retrieval.ecg.page import CanonicalPage, Gray, canonical_page
 from retrieval.ecg.recording import Recording, check
 from retrieval.errors import BadArgument, EmptySentence, NoWaveform
@@ -23,18 +24,22 @@ if TYPE_CHECKING:
     from retrieval.towers.bundle import Bundle
 
 Vectors = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-"""Called with (done, all) while something long goes on."""
-
+WhereText = str | Filter
+"""Which cases may answer: the text of a condition, or a filter."""
 Ecg = str | Path | Recording | CanonicalPage | Intake
 
 
-def open_gallery(path: str | Path | None = None, bundle: str | Path | Bundle | None = None) -> Engine:
+def open_gallery(
+    path: str | Path | None = None,
+    bundle: str | Path | Bundle | None = None,
+    log: str | Path | AnswerLog | None = None,
+) -> Engine:
     """Open a gallery for search.
 
     Args:
         path: the gallery's folder; ``None`` is the embedded default of simulated cases, built on first use.
         bundle: a bundle, its folder, or ``None`` for the one that is shipped.
+        log: a file in which every answer is put down, so that it can be given again (``retrieval.replay``).
 
     Raises:
         GalleryMissing: when no gallery stands there.
@@ -46,7 +51,8 @@ def open_gallery(path: str | Path | None = None, bundle: str | Path | Bundle | N
         from retrieval.galleries import default_gallery
 
         path = default_gallery(towers)
-    return Engine(Gallery.open(path, read_only=True, bundle_sha256=towers.sha256), towers)
+    kept = AnswerLog(log) if isinstance(log, str | Path) else log
+    return Engine(Gallery.open(path, read_only=True, bundle_sha256=towers.sha256), towers, kept)
 
 
 def load_towers(bundle: str | Path | Bundle | None = None) -> Bundle:
@@ -58,15 +64,26 @@ def load_towers(bundle: str | Path | Bundle | None = None) -> Bundle:
     return Bundle.load(bundle)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a search was asked for, and where."""
+
+    place: GalleryRef
+    k: int
+    where: WhereText | None
+    by: RankedBy
+
+
 class Engine:
     """A gallery and the towers that made its vectors. Close it, or use it in a ``with`` block.
 
     Files are read in a process of their own, with limits of time and memory, that starts with the first of them.
     """
 
-    def __init__(self, gallery: Gallery, towers: Bundle) -> None:
+    def __init__(self, gallery: Gallery, towers: Bundle, log: AnswerLog | None = None) -> None:
         self.gallery = gallery
         self.towers = towers
+        self.log = log
         self._counts: Mapping[str, int] | None = None
         self._reader: Reader | None = None
 
@@ -93,17 +110,20 @@ class Engine:
             self._reader = Reader()
         return self._reader.read(path)
 
-    def query(self, ecg: Ecg, k: int = 10, *, patient_key: str | None = None, where: Filter | None = None) -> Answer:
+    def query(
+        self, ecg: Ecg, k: int = 10, *, patient_key: str | None = None, where: WhereText | None = None
+    ) -> Answer:
         """The ``k`` nearest cases of one ECG.
 
         Args:
             ecg: a file, or what was read from one.
             k: how many neighbours, 1 or more.
             patient_key: whose ECG this is, where the file does not say so; that patient's own ECGs are listed apart.
-            where: which cases may answer.
+            where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
 
         Raises:
             BadInput: its children say what is wrong with the file.
+            BadSearch: when the condition is none.
         """
         return self.query_all([ecg], k, patient_keys=[patient_key], where=where)[0]
 
@@ -113,27 +133,52 @@ class Engine:
         k: int = 10,
         *,
         patient_keys: Sequence[str | None] | None = None,
-        where: Filter | None = None,
+        where: WhereText | None = None,
     ) -> list[Answer]:
         """As ``query`` for several ECGs, encoded and searched together; each answer is the same as alone."""
         _check_k(k)
+        condition = condition_of(where)
         queries = [as_query(self._read(ecg) if isinstance(ecg, str | Path) else ecg) for ecg in ecgs]
         given = patient_keys or [None] * len(queries)
         patients = [key or _own_key(query) for key, query in zip(given, queries, strict=True)]
         pages = [self._image(query) for query in queries]
         vectors = self.towers.encode_pages(pages, threads=1 if len(pages) == 1 else 0)
-        return self._answers(queries, vectors, k, patients, where)
+        with self.gallery.snapshot() as generation:  # the facts, the ranks and the cases are of one generation
+            asked = _Asked(self._place(generation), k, where, "vectors")
+            found = self.gallery.find(vectors, k=k, exclude_patients=patients, where=condition)
+            return [
+                self._answer(replace(query, vector=vector), asked, near, patient, found.recall)
+                for query, vector, near, patient in zip(queries, vectors, found.neighbours, patients, strict=True)
+            ]
 
-    def search(self, text: str, k: int = 10, *, where: Filter | None = None) -> Answer:
-        """The ``k`` cases whose ECGs are nearest to a sentence.
+    def search(self, text: str, k: int = 10, *, where: WhereText | None = None, by: RankedBy = "both") -> Answer:
+        """The first ``k`` cases for a sentence.
+
+        Args:
+            text: the sentence.
+            k: how many, 1 or more.
+            where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
+            by: ``vectors``, how near the ECG lies to the sentence; ``words``, whether the report has its words; or
+                ``both``, their lists fused.
 
         Raises:
             EmptySentence: when the text holds no word.
+            BadSearch: when the condition is none.
         """
         _check_k(k)
-        words = sentence(text)
-        vectors = self.towers.encode_texts([words])
-        return self._answers([Query(None, "text", text=words)], vectors, k, [None], where)[0]
+        words, condition = sentence(text), condition_of(where)
+        vector = self.towers.encode_texts([words])[0]
+        with self.gallery.snapshot() as generation:
+            recall = None
+            if by == "words":
+                near = self.gallery.search_words(words, k, condition)
+            elif by == "both":
+                near = self.gallery.search_hybrid(vector, words, k, condition)
+            else:
+                found = self.gallery.find(vector[None], k=k, where=condition)
+                near, recall = found.neighbours[0], found.recall
+            query = Query(None, "text", text=words, vector=vector)
+            return self._answer(query, _Asked(self._place(generation), k, where, by), near, None, recall)
 
     def statement_counts(self) -> Mapping[str, int]:
         """How many cases of the gallery have each statement."""
@@ -141,25 +186,25 @@ class Engine:
             self._counts = self.gallery.statement_counts()
         return self._counts
 
-    def _answers(
+    def _answer(
         self,
-        queries: Sequence[Query],
-        vectors: Vectors,
-        k: int,
-        patients: Sequence[str | None],
-        where: Filter | None,
-    ) -> list[Answer]:
+        query: Query,
+        asked: _Asked,
+        near: Sequence[Neighbour],
+        patient: str | None,
+        recall: float | None,
+    ) -> Answer:
+        """What was found as an answer, put down in the log where one is kept; call it inside a snapshot."""
         model = ModelRef(self.towers.name, self.towers.sha256)
-        with self.gallery.snapshot():  # the facts, the ranks and the cases are of one generation
-            info = self.gallery.info()
-            place = GalleryRef(str(info.path), info.generation, info.cases, info.simulated)
-            found = self.gallery.search(vectors, k=k, exclude_patients=patients, where=where)
-            hits = [self._hits(near) for near in found]
-            earlier = [self._earlier(patient) for patient in patients]
-        return [
-            Answer(replace(query, vector=vector), place, model, near, self.gallery.exact, own)
-            for query, vector, near, own in zip(queries, vectors, hits, earlier, strict=True)
-        ]
+        hits, earlier = self._hits(query, near, asked.by), self._earlier(patient)
+        answer = Answer(query, asked.place, model, hits, recall is None, earlier, asked.by, recall)
+        if self.log is None:
+            return answer
+        return replace(answer, log_id=self.log.append(logged(answer, asked.k, asked.where)))
+
+    def _place(self, generation: int) -> GalleryRef:
+        gallery = self.gallery
+        return GalleryRef(str(gallery.path), generation, len(gallery), gallery.simulated)
 
     def _image(self, query: Query) -> Gray:
         try:
@@ -167,9 +212,13 @@ class Engine:
         except NoWaveform as error:
             raise NoWaveform(f"'{query.file}': {error}") if query.file else error from error
 
-    def _hits(self, neighbours: Sequence[Neighbour]) -> tuple[Hit, ...]:
-        cases = self.gallery.cases([neighbour.case_id for neighbour in neighbours])
-        return tuple(Hit(n.rank, n.score, case) for n, case in zip(neighbours, cases, strict=True))
+    def _hits(self, query: Query, neighbours: Sequence[Neighbour], by: RankedBy) -> tuple[Hit, ...]:
+        ids = [neighbour.case_id for neighbour in neighbours]
+        scores = [neighbour.score for neighbour in neighbours]
+        if by != "vectors" and query.vector is not None:
+            scores = self.gallery.similarities(query.vector, ids)
+        cases = self.gallery.cases(ids)
+        return tuple(Hit(n.rank, score, case) for n, score, case in zip(neighbours, scores, cases, strict=True))
 
     def _earlier(self, patient: str | None) -> tuple[Case, ...]:
         return tuple(self.gallery.earlier(patient)) if patient else ()
@@ -195,6 +244,36 @@ def sentence(text: str) -> str:
         shown = f"'{line}'" if line else "an empty text"
         raise EmptySentence(f'{shown} holds no word to search for; write a finding, such as "atrial fibrillation"')
     return line
+
+
+def condition_of(where: WhereText | None) -> Where | None:
+    """A condition from what a user gives.
+
+    Raises:
+        BadSearch: when the text is none.
+    """
+    return parse_where(where) if isinstance(where, str) else where
+
+
+def logged(answer: Answer, k: int, where: WhereText | None) -> LoggedAnswer:
+    """An answer as the log keeps it: no file name, no patient's key, no pixels."""
+    if answer.query.vector is None:
+        raise BadArgument("an answer without its query's vector cannot be put down")
+    return LoggedAnswer(
+        gallery=answer.gallery.path,
+        generation=answer.gallery.generation,
+        cases=answer.gallery.cases,
+        bundle_name=answer.model.name,
+        bundle_sha256=answer.model.sha256,
+        vector=answer.query.vector,
+        words=answer.query.text or "",
+        ranked_by=answer.ranked_by,
+        k=k,
+        where=where,
+        excluded=tuple(case.case_id for case in answer.earlier),
+        exact=answer.exact,
+        hits=tuple((hit.case_id, hit.score) for hit in answer.hits),
+    )
 
 
 def _own_key(query: Query) -> str | None:

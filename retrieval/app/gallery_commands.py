@@ -1,61 +1,31 @@
-"""``nearbeat gallery build | info | verify``."""
+"""``nearbeat gallery info | verify``, and the group that the other commands of a gallery join."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from retrieval.app.console import out, print_json, progress_bar, say
-from retrieval.app.opening import BundleOption, JsonOption
-from retrieval.errors import BadArgument
+from retrieval.app import change_commands, filling_commands
+from retrieval.app.console import out, print_json, say
+from retrieval.app.opening import JsonOption
 
-if TYPE_CHECKING:
-    from retrieval.engine import Progress
-    from retrieval.galleries import BuildReport
-    from retrieval.towers.bundle import Bundle
-
-SOME_REFUSED = 3
-BUILD_SCHEMA, INFO_SCHEMA, VERIFY_SCHEMA = "nearbeat.build/1", "nearbeat.gallery/1", "nearbeat.verify/1"
+INFO_SCHEMA, VERIFY_SCHEMA = "nearbeat.gallery/1", "nearbeat.verify/1"
 
 GalleryArgument = Annotated[Path, typer.Argument(metavar="GALLERY", help="Folder of the gallery.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="Build a gallery of documented cases, look at it, check it.", no_args_is_help=True)
-    group.command("build")(build)
+    group = typer.Typer(
+        help="Galleries of documented cases: build, add, look, check, copy, forget.", no_args_is_help=True
+    )
+    filling_commands.register(group)
+    change_commands.register(group)
     group.command("info")(info)
     group.command("verify")(verify)
     app.add_typer(group, name="gallery")
-
-
-def build(
-    to: Annotated[Path, typer.Option("--out", help="Folder to make.")],
-    ptbxl: Annotated[Path | None, typer.Option(help="A PTB-XL folder, whole or in part.")] = None,
-    folds: Annotated[str, typer.Option(help="Folds of PTB-XL to take.")] = "1-8",
-    files: Annotated[Path | None, typer.Option(help="A folder of ECG files; needs --reports.")] = None,
-    reports: Annotated[
-        Path | None, typer.Option(help="CSV: path, report[, statements][, patient][, age][, sex].")
-    ] = None,
-    simulated: Annotated[int | None, typer.Option(min=1, help="This many SIMULATED cases.")] = None,
-    bundle: BundleOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Build a gallery from PTB-XL, from files with a CSV of reports, or of simulated cases."""
-    if sum(source is not None for source in (ptbxl, files, simulated)) != 1:
-        raise BadArgument("say what to build from: exactly one of --ptbxl FOLDER, --files FOLDER, --simulated N")
-    if (files is None) != (reports is None):
-        raise BadArgument("--files FOLDER and --reports CSV belong together; one of them is missing")
-    from retrieval.engine import load_towers
-
-    towers = load_towers(bundle)
-    with progress_bar("Building the gallery") as progress:
-        made = _build(to, ptbxl, folds, files, reports, simulated, towers, progress)
-    _report(made, as_json)
-    if made.refused:
-        raise typer.Exit(SOME_REFUSED)
 
 
 def info(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
@@ -110,46 +80,6 @@ def verify(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         say(f"nearbeat: the check of {gallery} found: {problems[0]}{more}")
         raise typer.Exit(2)
-
-
-def _build(
-    to: Path,
-    ptbxl: Path | None,
-    folds: str,
-    files: Path | None,
-    reports: Path | None,
-    simulated: int | None,
-    towers: Bundle,
-    progress: Progress,
-) -> BuildReport:
-    from retrieval import galleries
-
-    if ptbxl is not None:
-        from retrieval.corpora.ptbxl import parse_folds
-
-        return galleries.build_from_ptbxl(ptbxl, parse_folds(folds), to, towers, progress)
-    if files is not None and reports is not None:
-        return galleries.build_from_files(files, reports, to, towers, progress)
-    return galleries.build_simulated(to, towers, simulated or 0, progress=progress)
-
-
-def _report(made: BuildReport, as_json: bool) -> None:
-    for refusal in made.refused:
-        say(f"refused {refusal.file}: {' '.join(refusal.message.split())}")
-    refused = [{"file": one.file, "kind": one.kind, "message": one.message} for one in made.refused]
-    if as_json:
-        print_json(
-            {
-                "schema": BUILD_SCHEMA,
-                "path": str(made.path),
-                "cases": made.cases,
-                "missing": made.missing,
-                "refused": refused,
-            }
-        )
-        return
-    lack = f"; {made.missing} records of these folds have no files here" if made.missing else ""
-    out().print(f"{made.path}: {made.cases} cases{lack}; {len(refused)} files refused", markup=False, soft_wrap=True)
 
 
 def _print_facts(title: str, facts: dict[str, object]) -> None:

@@ -20,7 +20,7 @@ from retrieval.answer import Answer, Hit, Query
 from retrieval.app import svg
 from retrieval.app.wording import english, person, shared_statements, short_source
 from retrieval.errors import NearBeatError
-from retrieval.galleries import page_png
+from retrieval.streams import page_png
 from retrieval.waveforms import unpack
 
 ORIGINAL_WIDTH = 1100

@@ -22,12 +22,21 @@ from retrieval.app import (
     gallery_commands,
     intake_command,
     query_commands,
+    replay_command,
 )
 from retrieval.app.console import say
 from retrieval.errors import ExtraMissing
 
 ENTRY_POINTS = "nearbeat.commands"
-_OWN = (query_commands, intake_command, audit_commands, gallery_commands, demo_command, doctor_command)
+_OWN = (
+    query_commands,
+    intake_command,
+    audit_commands,
+    gallery_commands,
+    replay_command,
+    demo_command,
+    doctor_command,
+)
 
 
 class NearBeatGroup(TyperGroup):

@@ -26,14 +26,24 @@ NeighboursOption = Annotated[int, typer.Option("-k", "--neighbours", min=1, help
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON (docs/json.md), one object a line.")]
 
 
-def open_engine(gallery: Path | None, bundle: Path | None) -> Engine:
+WhereOption = Annotated[
+    str | None,
+    typer.Option("--where", help='Which cases may answer, such as "age >= 60 and has AFIB" (docs/where.md).'),
+]
+LogOption = Annotated[
+    Path | None,
+    typer.Option("--log", help="File in which each answer is put down; nearbeat replay gives it again from there."),
+]
+
+
+def open_engine(gallery: Path | None, bundle: Path | None, log: Path | None = None) -> Engine:
     """Open the gallery that was named, or the default, which is built on first use."""
     from retrieval.engine import load_towers, open_gallery
 
     towers = load_towers(bundle)
     if gallery is None:
         gallery = _default(towers)
-    engine = open_gallery(gallery, towers)
+    engine = open_gallery(gallery, towers, log)
     for notice in engine.gallery.notices:
         say(f"nearbeat: {notice}")
     return engine

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from retrieval.app.console import out, print_json, say
-from retrieval.app.opening import BundleOption, GalleryOption, JsonOption, NeighboursOption, open_engine
+from retrieval.app.opening import (
+    BundleOption,
+    GalleryOption,
+    JsonOption,
+    LogOption,
+    NeighboursOption,
+    WhereOption,
+    open_engine,
+)
 from retrieval.errors import BadInput, ExtraMissing
 
 if TYPE_CHECKING:
@@ -41,6 +49,8 @@ def query(
     patient: Annotated[
         str | None, typer.Option(help="Key of the patient; their own ECGs are listed apart, never as neighbours.")
     ] = None,
+    where: WhereOption = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
     html: HtmlOption = None,
     show_original: Annotated[
@@ -52,13 +62,15 @@ def query(
 
     Exit code 0: every file was answered; 2: none was; 3: some were refused, and the others answered.
     """
+    from retrieval.engine import condition_of
     from retrieval.intake.worker import Reader
 
+    condition_of(where)  # refused before a file is read
     with Reader() as reader:
         taken = reader.ahead(files)  # the first file is read while the towers load
-        with open_engine(gallery, bundle) as engine:
+        with open_engine(gallery, bundle, log) as engine:
             answers = [
-                _one(engine, str(file), coming, k, patient, as_json)
+                _one(engine, str(file), coming, k, patient, where, as_json)
                 for file, coming in zip(files, taken, strict=True)
             ]
             answered = [answer for answer in answers if answer is not None]
@@ -73,27 +85,40 @@ def search(
     k: NeighboursOption = 10,
     gallery: GalleryOption = None,
     bundle: BundleOption = None,
+    by: Annotated[
+        Literal["vectors", "words", "both"],
+        typer.Option(help="vectors: how near the ECGs lie; words: whether the reports have its words; both: fused."),
+    ] = "both",
+    where: WhereOption = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
     html: HtmlOption = None,
 ) -> None:
-    """Find the documented cases whose ECGs are nearest to a sentence."""
-    from retrieval.engine import sentence
+    """Find the documented cases whose ECGs and reports fit a sentence."""
+    from retrieval.engine import condition_of, sentence
 
     words = sentence(text)  # refused before a gallery is opened or built
-    with open_engine(gallery, bundle) as engine:
-        answer = engine.search(words, k)
+    condition_of(where)
+    with open_engine(gallery, bundle, log) as engine:
+        answer = engine.search(words, k, where=where, by=by)
         _print(engine, answer, as_json)
         if html is not None:
             _write_page(engine, [answer], html, False)
 
 
 def _one(
-    engine: Engine, file: str, coming: Future[Intake], k: int, patient: str | None, as_json: bool
+    engine: Engine,
+    file: str,
+    coming: Future[Intake],
+    k: int,
+    patient: str | None,
+    where: str | None,
+    as_json: bool,
 ) -> Answer | None:
     from retrieval.answer import refusal_json
 
     try:
-        answer = engine.query(coming.result(), k, patient_key=patient)
+        answer = engine.query(coming.result(), k, patient_key=patient, where=where)
     except (BadInput, ExtraMissing) as error:
         message = " ".join(str(error).split())
         say(f"nearbeat: {message}" if Path(file).name in message else f"nearbeat: {file}: {message}")

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from retrieval.answer import NOTICE, SIMULATED, Answer, Hit
-from retrieval.app.wording import describe_statement, person, short_source, vote_line
+from retrieval.app.wording import ORDERS, describe_statement, person, short_source, vote_line
 
 
 def print_answer(console: Console, answer: Answer, counts: Mapping[str, int], title: str | None = None) -> None:
@@ -22,6 +22,8 @@ def print_answer(console: Console, answer: Answer, counts: Mapping[str, int], ti
         console.print("No case of the gallery may answer this query.")
         return
     console.print(_table(answer))
+    if answer.ranked_by in ORDERS:
+        console.print(f"Ordered by {ORDERS[answer.ranked_by]}.")
     made = sum(hit.simulated for hit in answer.hits)
     if made:
         console.print(
@@ -34,6 +36,10 @@ def print_answer(console: Console, answer: Answer, counts: Mapping[str, int], ti
     if answer.earlier:
         ids = ", ".join(case.case_id for case in answer.earlier)
         console.print(f"Earlier recordings of the same patient, not counted as neighbours: {escape(ids)}")
+    if answer.recall is not None:
+        console.print(f"An approximate search, which finds {answer.recall:.1%} of the ten nearest here.")
+    if answer.log_id is not None:
+        console.print(f"Put down in the log as answer {answer.log_id}.")
     console.print(f"[dim]{NOTICE.replace('below', 'above')}[/dim]")
 
 

@@ -15,6 +15,13 @@ VOTED_CASES, VOTED_STATEMENTS = 2, 6
 """A summary names what at least two neighbours share, and no more than six statements."""
 
 
+ORDERS = {
+    "words": "the words of the reports (BM25)",
+    "both": "the similarity of the ECGs and the words of the reports together",
+}
+"""What an answer is ordered by, where that is not the similarity that stands beside each case."""
+
+
 def describe_statement(code: str, likelihood: float | None) -> str:
     """``atrial fibrillation (AFIB)``, and the likelihood where it was given as less than certain."""
     unsure = f", {likelihood:.0f} %" if likelihood is not None and likelihood < 100 else ""

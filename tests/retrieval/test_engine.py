@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from index import Gallery
-from index.errors import GalleryMissing, WrongBundle
+from index.errors import BadSearch, GalleryMissing, WrongBundle
 from retrieval import open_gallery
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
@@ -58,6 +58,32 @@ def test_many_at_once_answer_as_each_alone(engine, make_recording):
     assert engine.query_all(recordings, k=4) == [engine.query(recording, k=4) for recording in recordings]
 
 
+def test_a_sentence_finds_reports_with_its_words_and_says_how_near_their_ecgs_lie(engine, towers):
+    own = towers.encode_texts(["fibrillation"])[0]
+    with Gallery.open(engine.gallery.path) as gallery:
+        said = gallery.search_words("fibrillation", k=12)
+        fused = gallery.search_hybrid(own, "fibrillation", k=12)
+    words = engine.search("fibrillation", k=12, by="words")
+    assert {hit.report for hit in words.hits} == {"Atrial fibrillation."}
+    both = engine.search("fibrillation", k=12)
+    assert (words.ranked_by, both.ranked_by) == ("words", "both")
+    for answer, expected in ((words, said), (both, fused)):
+        assert [hit.case_id for hit in answer.hits] == [n.case_id for n in expected]
+        nearness = engine.gallery.vectors([hit.case_id for hit in answer.hits]).astype(float) @ own
+        assert [hit.score for hit in answer.hits] == pytest.approx(nearness, abs=1e-6)
+
+
+def test_only_cases_that_meet_the_condition_answer(engine, make_recording):
+    everyone = engine.query(make_recording(5), k=12).hits
+    some = engine.query(make_recording(5), k=12, where="has AFIB").hits
+    assert some
+    assert [hit.case_id for hit in some] == [hit.case_id for hit in everyone if "AFIB" in hit.statements]
+    normal = engine.search("infarct", k=12, where="lacks AFIB and lacks IMI").hits
+    assert {tuple(hit.statements) for hit in normal} == {("NORM", "SR")}
+    with pytest.raises(BadSearch, match="column"):
+        engine.query(make_recording(5), where="age >>= 3")
+
+
 def test_fewer_neighbours_are_the_first_of_more(engine, make_recording):
     assert engine.query(make_recording(50), k=3).hits == engine.query(make_recording(50), k=9).hits[:3]
 
@@ -68,7 +94,7 @@ def test_a_page_is_as_good_as_its_recording(engine, make_recording):
 
 
 def test_a_sentence_finds_what_its_vector_finds(engine, towers):
-    answer = engine.search("  atrial \n fibrillation ", k=2)
+    answer = engine.search("  atrial \n fibrillation ", k=2, by="vectors")
     assert (answer.query.text, answer.query.kind, answer.query.file) == ("atrial fibrillation", "text", None)
     with Gallery.open(engine.gallery.path) as gallery:
         (expected,) = gallery.search(towers.encode_texts(["atrial fibrillation"]), k=2)

@@ -21,7 +21,8 @@ from retrieval.ecg.recording import Recording
 from retrieval.ecg.simulator import simulate
 from retrieval.engine import Engine
 from retrieval.errors import BadArgument, NoWaveform
-from retrieval.galleries import NewCase, build_gallery, build_simulated, simulated_cases
+from retrieval.galleries import build_gallery, build_simulated
+from retrieval.streams import NewCase, Stream, simulated_cases
 from retrieval.intake.result import Intake
 from retrieval.towers.bundle import Bundle
 from tests.training.tiny import tiny_recipe, write_tiny_bert
@@ -176,6 +177,6 @@ def test_a_picture_is_refused_with_the_way_out(bundle, tmp_path):
 
 def test_a_picture_among_the_files_of_a_gallery_is_refused_alone(bundle, tmp_path):
     first, second = simulated_cases(2)
-    report = build_gallery(tmp_path / "g", [first, NewCase(second.case, second.page)], bundle)
+    report = build_gallery(tmp_path / "g", Stream.of([first, NewCase(second.case, second.page)]), bundle)
     assert report.cases == 1
     assert [(r.file, r.kind) for r in report.refused] == [("sim-000001", "no_waveform")]

@@ -17,7 +17,8 @@ from index import Case
 from retrieval.app.main import build_app
 from retrieval.ecg.drawing import PageStyle, draw_page
 from retrieval.ecg.page import canonical_page
-from retrieval.galleries import NewCase, build_gallery
+from retrieval.galleries import build_gallery
+from retrieval.streams import NewCase, Stream
 from retrieval.towers.bundle import Bundle
 from retrieval.waveforms import pack
 from tests.retrieval.conftest import REPORTS, STATEMENTS, heartbeats
@@ -42,7 +43,7 @@ def toy_gallery(toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         )
         items.append(NewCase(case, canonical_page(recording).pixels))
     path = tmp_path_factory.mktemp("galleries") / "toy"
-    build_gallery(path, items, Bundle.load(toy_bundle))
+    build_gallery(path, Stream.of(items), Bundle.load(toy_bundle))
     return path
 
 

@@ -15,7 +15,8 @@ HIT_FIELDS = {"rank", "case_id", "score", "report", "statements", "source", "age
 
 def check_answer(answer, file, kind, gallery, bundle, k):
     """The documented form of ``nearbeat.answer/1``, every field of it."""
-    assert set(answer) == {"schema", "query", "gallery", "model", "exact", "hits"}
+    assert set(answer) == {"schema", "query", "gallery", "model", "exact", "ranked_by", "hits"}
+    assert answer["ranked_by"] == ("both" if kind == "text" else "vectors")
     assert answer["schema"] == "nearbeat.answer/1"
     assert (answer["query"]["file"], answer["query"]["kind"]) == (file, kind)
     assert isinstance(answer["query"]["warnings"], list)
@@ -141,3 +142,50 @@ def test_an_empty_sentence(nearbeat, text):
     assert done.exit_code == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "no word" in done.stderr
+
+
+def test_a_condition_chooses_who_may_answer(nearbeat, ecg_files):
+    done = nearbeat("query", str(ecg_files / "record.hea"), "-k", "9", "--where", "has IMI", "--json")
+    hits = json.loads(done.stdout)["hits"]
+    assert len(hits) == 3
+    assert all("IMI" in hit["statements"] for hit in hits)
+    wrong = nearbeat("search", "infarct", "--where", "age >")
+    assert wrong.exit_code == 2
+    assert "column" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_a_search_by_words_finds_reports_with_them(nearbeat):
+    done = nearbeat("search", "fibrillation", "--by", "words", "--json")
+    assert {hit["report"] for hit in json.loads(done.stdout)["hits"]} == {"Atrial fibrillation."}
+
+
+def test_an_answer_is_put_down_and_given_again(nearbeat, run, toy_gallery, ecg_files, tmp_path):
+    log = tmp_path / "answers.db"
+    first = nearbeat("query", str(ecg_files / "record.hea"), "-k", "4", "--log", log, "--json")
+    answer = json.loads(first.stdout)
+    assert answer["log_id"] == 1
+    again = run("replay", "1", "--log", log, "--json")
+    assert again.exit_code == 0, again.output
+    replayed = json.loads(again.stdout)
+    assert replayed["schema"] == "nearbeat.replay/1"
+    assert (replayed["same"], replayed["reasons"]) == (True, [])
+    assert [(hit["case_id"], hit["score"]) for hit in replayed["hits"]] == [
+        (hit["case_id"], hit["score"]) for hit in answer["hits"]
+    ]
+    shown = run("replay", "1", "--log", log)
+    assert "The same answer, byte for byte." in shown.stdout
+    moved = run("replay", "1", "--log", log, "--gallery", toy_gallery)
+    assert moved.exit_code == 0
+
+
+def test_what_cannot_be_replayed_is_refused(nearbeat, run, ecg_files, tmp_path):
+    log = tmp_path / "answers.db"
+    assert run("replay", "1", "--log", log).exit_code == 2
+    nearbeat("search", "infarct", "--log", log)
+    missing = run("replay", "5", "--log", log)
+    assert missing.exit_code == 2
+    assert "it has 1 to 1" in missing.stderr
+    gone = run("replay", "1", "--log", log, "--gallery", tmp_path / "nowhere")
+    assert gone.exit_code == 2
+    assert "name its new place" in gone.stderr

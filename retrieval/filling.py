@@ -1,0 +1,145 @@
+"""A stream of cases is taken into a gallery, chunk by chunk, each committed with how far the stream was taken."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index import Gallery, Ingest
+from index.errors import DuplicateCase
+from retrieval.errors import NoWaveform
+from retrieval.streams import NewCase, Refusal, Stream
+
+if TYPE_CHECKING:
+    from retrieval.towers.bundle import Bundle
+
+Progress = Callable[[int, int], None]
+"""Called with (done, all) while something long goes on."""
+
+CHUNK = 32
+"""Cases that are encoded and committed together; what is cut off loses at most these."""
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Args:
+        path: the gallery.
+        cases: how many cases the stream gave it, those of earlier starts included.
+        refused: what could not become a case.
+        missing: records of the source that have no files here.
+        resumed: items that an earlier start had taken already.
+    """
+
+    path: Path
+    cases: int
+    refused: tuple[Refusal, ...] = ()
+    missing: int = 0
+    resumed: int = 0
+
+
+@dataclass
+class _Filling:
+    """A stream on its way into an open gallery."""
+
+    gallery: Gallery
+    towers: Bundle
+    update: bool
+    refused: list[Refusal]
+    seen: set[str] = field(default_factory=set)
+
+    def take(self, items: Sequence[NewCase | Refusal], taken: Ingest) -> Ingest:
+        """One chunk: refusals are put down, known cases replaced or refused, the others added."""
+        self.refused += [item for item in items if isinstance(item, Refusal)]
+        usable = self._usable([item for item in items if isinstance(item, NewCase)])
+        images = self._images(usable)
+        vectors = self.towers.encode_pages(list(images.values())) if images else np.empty((0, self.towers.dim))
+        place = {case_id: row for row, case_id in enumerate(images)}
+        there = self.gallery.known(list(images)) if self.update else set()
+        cases = [item.case for item in usable if item.case.case_id in images]
+        old, new = ([case for case in cases if (case.case_id in there) is known] for known in (True, False))
+        if old:
+            self.gallery.replace(old, vectors[[place[case.case_id] for case in old]])
+        done = replace(taken, done=taken.done + len(items), refused=_kept(self.refused))
+        self.gallery.add(new, vectors[[place[case.case_id] for case in new]], ingest=done)
+        return done
+
+    def _usable(self, items: Sequence[NewCase]) -> list[NewCase]:
+        """Cases that may be added, or replaced where that is asked for; the others are refused by name."""
+        ids = [item.case.case_id for item in items]
+        there = self.gallery.known(ids)
+        gone = self.gallery.retired(ids)
+        usable: list[NewCase] = []
+        for item in items:
+            case_id = item.case.case_id
+            reason = self._reason_against(case_id, case_id in there, case_id in gone)
+            self.seen.add(case_id)
+            if reason:
+                self.refused.append(Refusal(case_id, DuplicateCase.kind, reason))
+            else:
+                usable.append(item)
+        return usable
+
+    def _reason_against(self, case_id: str, there: bool, gone: bool) -> str:
+        if case_id in self.seen:
+            return f"{case_id} is named twice; the first mention was taken"
+        if gone:
+            return f"{case_id} was deleted from the gallery, and its id is never used again"
+        if there and not self.update:
+            return f"{case_id} is in the gallery already; it was left as it is"
+        return ""
+
+    def _images(self, items: Sequence[NewCase]) -> dict[str, NDArray[np.uint8]]:
+        """What the tower reads of each case, by its id; a picture has nothing for a tower of encodings."""
+        images: dict[str, NDArray[np.uint8]] = {}
+        for item in items:
+            try:
+                images[item.case.case_id] = self.towers.image_of(item.page, item.recording)
+            except NoWaveform as error:
+                self.refused.append(Refusal.of(item.case.case_id, error))
+        return images
+
+
+def fill(
+    gallery: Gallery, stream: Stream, towers: Bundle, *, update: bool = False, progress: Progress | None = None
+) -> BuildReport:
+    """Take a stream into a gallery that is open for writing, from wherever an earlier call left off.
+
+    Args:
+        gallery: whose vectors ``towers`` made.
+        stream: what to take.
+        towers: the bundle.
+        update: whether a case whose id is in the gallery takes the place of that one, instead of being refused.
+        progress: called with (items done, all).
+    """
+    mark = fingerprint(stream, towers, update)
+    taken = gallery.ingest(mark) or Ingest(mark, 0)
+    resumed = taken.done
+    filling = _Filling(gallery, towers, update, [Refusal(*item) for item in taken.refused])
+    if not taken.finished:
+        items = stream.after(taken.done)
+        while chunk := list(islice(items, CHUNK)):
+            taken = filling.take(chunk, taken)
+            if progress:
+                progress(taken.done, max(stream.total, taken.done))
+        gallery.add([], np.empty((0, towers.dim), np.float32), ingest=replace(taken, finished=True))
+        gallery.prepare_index()  # does nothing where the gallery is small enough to be searched exactly
+    count = taken.done - len(filling.refused)
+    return BuildReport(gallery.path, count, tuple(filling.refused), stream.missing, resumed)
+
+
+def fingerprint(stream: Stream, towers: Bundle, update: bool = False) -> str:
+    """What tells one filling from any other: the stream, the bundle, and what is done with known cases."""
+    return hashlib.sha256(f"{stream.name}|{towers.sha256}|{update}".encode()).hexdigest()
+
+
+def _kept(refused: Sequence[Refusal]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((one.file, one.kind, one.message) for one in refused)
