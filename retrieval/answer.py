@@ -104,8 +104,8 @@ class Answer:
     """The nearest cases of one query, best first; the same patient's own ECGs stand apart in ``earlier``.
 
     ``ranked_by`` says what ordered the hits: similarity of vectors, the words of the reports, or both fused; a hit's
-    ``score`` is its cosine similarity in each case. Where the search was not ``exact``, ``recall`` is the share of the
-    ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is the answer's number in the log.
+    ``score`` is its cosine similarity in each case. Where the search was not ``exact``, ``recall`` is the share of
+    the ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is the answer's number in the log.
     """
 
     query: Query

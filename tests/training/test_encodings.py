@@ -22,8 +22,8 @@ from retrieval.ecg.simulator import simulate
 from retrieval.engine import Engine
 from retrieval.errors import BadArgument, NoWaveform
 from retrieval.galleries import build_gallery, build_simulated
-from retrieval.streams import NewCase, Stream, simulated_cases
 from retrieval.intake.result import Intake
+from retrieval.streams import NewCase, Stream, simulated_cases
 from retrieval.towers.bundle import Bundle
 from tests.training.tiny import tiny_recipe, write_tiny_bert
 from training.augment import vary_signal
