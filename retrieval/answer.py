@@ -105,7 +105,7 @@ class Answer:
 
     ``ranked_by`` says what ordered the hits: similarity of vectors, the words of the reports, or both fused; a hit's
     ``score`` is its cosine similarity in each case. Where the search was not ``exact``, ``recall`` is the share of
-    the ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is the answer's number in the log.
+    the ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is its number in the log.
     """
 
     query: Query
