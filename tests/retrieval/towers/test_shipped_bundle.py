@@ -54,11 +54,11 @@ def test_a_sentence_is_nearer_to_what_it_names_than_to_normal_ecgs(bundle, condi
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_neighbours_on_the_validation_fold_vote_as_well_as_when_it_was_shipped(bundle, shared):
-    """.876 was measured so: the other ECGs of fold 9 vote, those of the same patient left out."""
+    """.888 was measured so: the other ECGs of fold 9 vote, those of the same patient left out."""
     corpus = PtbXl.open(shared / "ptbxl")
     found = list(corpus.recordings([9]))
     vectors = bundle.encode_pages([canonical_page(recording).pixels for _, recording in found])
     labels = superclass_labels([row.statements for row, _ in found])
     patients = np.array([row.patient_key for row, _ in found])
     own = patients[:, None] == patients[None, :]
-    assert vote_auroc(vectors, vectors, labels, labels, k=20, allowed=~own) > 0.85
+    assert vote_auroc(vectors, vectors, labels, labels, k=20, allowed=~own) > 0.87
