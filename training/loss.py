@@ -39,6 +39,29 @@ def overlap_targets(
     return overlap / overlap.sum(1, keepdim=True)
 
 
+def mixed_targets(
+    overlap: torch.Tensor, written: torch.Tensor, everyone: torch.Tensor | None = None, first: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Targets of the pages ``[n, others]`` and of the texts ``[n, others]``, rows that sum to 1.
+
+    A report as it was written belongs to its own page alone; any other wording, to every page of which it holds. So a
+    page is told from its like by what its clinician wrote, and a bare term still finds all that it names.
+
+    Args:
+        overlap: as :func:`overlap_targets` gives it.
+        written: ``[n]``, whether the row's text is the report as it was written.
+        everyone: that of all columns, where the rows are only a part of them.
+        first: which column is the first row's own.
+    """
+    columns = written if everyone is None else everyone
+    rows = torch.arange(len(written), device=overlap.device)
+    own = torch.zeros_like(overlap, dtype=torch.bool)
+    own[rows, first + rows] = True
+    of_pages = overlap * (own | ~columns[None, :])
+    of_texts = overlap * (own | ~written[:, None])
+    return of_pages / of_pages.sum(1, keepdim=True), of_texts / of_texts.sum(1, keepdim=True)
+
+
 def statement_weights(targets: NDArray[Any]) -> NDArray[np.float32]:
     """Inverse document frequency ``[targets]`` of ``[n, targets]``: log((n + 1) / (count + 1)) + 0.1."""
     return (np.log((len(targets) + 1) / (targets.sum(axis=0) + 1)) + 0.1).astype(np.float32)
@@ -81,6 +104,7 @@ class AlignmentLoss(ClipLoss):
         text_features: torch.Tensor,
         logit_scale: torch.Tensor,
         soft_targets: torch.Tensor | None = None,
+        text_targets: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """The mean loss of both directions.
 
@@ -90,8 +114,10 @@ class AlignmentLoss(ClipLoss):
             logit_scale: the inverse temperature.
             soft_targets: ``[n, rows of all processes]`` rows that sum to 1, symmetric before they were normalised;
                 without them pair i is the only positive of row i.
+            text_targets: those of the texts, where they are others than those of the images.
         """
         if soft_targets is None:
             return super().forward(image_features, text_features, logit_scale)  # type: ignore[return-value]  # a tensor
         by_image, by_text = self.get_logits(image_features, text_features, logit_scale)
-        return (F.cross_entropy(by_image, soft_targets) + F.cross_entropy(by_text, soft_targets)) / 2
+        of_texts = soft_targets if text_targets is None else text_targets
+        return (F.cross_entropy(by_image, soft_targets) + F.cross_entropy(by_text, of_texts)) / 2

@@ -15,7 +15,7 @@ from open_clip.loss import SigLipLoss
 from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES
 from training.heads import sample_weights, signal_loss
 from training.loader import Batch
-from training.loss import AlignmentLoss, head_weights, overlap_targets, statement_weights
+from training.loss import AlignmentLoss, head_weights, mixed_targets, overlap_targets, statement_weights
 from training.model import NearBeatModel
 from training.ranks import Ranks
 from training.recipe import Positives, Recipe, Stage
@@ -103,7 +103,8 @@ class Objective:
         targets = self.targets[batch.case].float().to(self.device)
         parts: Parts = {}
         if stage.contrastive and texts is not None:
-            parts["contrastive"] = self._aligned(pages, texts, targets, stage.positives)
+            written = (batch.text == 0).to(self.device)
+            parts["contrastive"] = self._aligned(pages, texts, targets, stage.positives, written)
         if stage.statements:
             parts["statements"] = self._stated(pages, targets)
         if stage.teacher and self.teacher is not None:
@@ -128,15 +129,23 @@ class Objective:
         return {"reports": self._aligned(left, right, targets, "overlap") + 3 * stated}
 
     def _aligned(
-        self, left: torch.Tensor, right: torch.Tensor, targets: torch.Tensor, positives: Positives
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        targets: torch.Tensor,
+        positives: Positives,
+        written: torch.Tensor | None = None,
     ) -> torch.Tensor:
         scale = self.model.clip.logit_scale.exp()
         if positives == "siglip":
             return self.sigmoid(left, right, scale, self.model.clip.logit_bias)
-        if positives != "overlap":
+        if positives in ("clip", "pair"):
             return self.alignment(left, right, scale)
-        everyone = self.ranks.gathered(targets)
-        soft = overlap_targets(targets, self.weights, everyone, self.ranks.rank * len(targets))
+        first = self.ranks.rank * len(targets)
+        soft = overlap_targets(targets, self.weights, self.ranks.gathered(targets), first)
+        if positives == "mixed" and written is not None:
+            all_written = self.ranks.gathered(written.float()) > 0
+            return self.alignment(left, right, scale, *mixed_targets(soft, written, all_written, first))
         return self.alignment(left, right, scale, soft)
 
     def _stated(self, embedding: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from retrieval.ecg.statements import STATEMENTS
 from retrieval.errors import BadArgument
 
 T = TypeVar("T")
-Positives = Literal["overlap", "clip", "siglip", "pair"]
+Positives = Literal["overlap", "mixed", "clip", "siglip", "pair"]
 LOSSES = ("contrastive", "statements", "signal", "teacher", "reports")
 """The weights of a stage."""
 RECIPE_FILE = "recipe.json"
@@ -145,7 +145,8 @@ class Stage:
         teacher: weight of the distance between a page's vector and that of the recipe's teacher for its waveform.
         reports: weight of the alignment of texts with texts that say the same, over ``reports`` of the recipe.
         unlocked_layers: how many of the text trunk's last layers train; with 0 its answers are computed once.
-        positives: ``overlap`` shares the target among pairs whose statements overlap; ``clip`` knows one pair only,
+        positives: ``overlap`` shares the target among pairs whose statements overlap; ``mixed`` does so for other
+            wordings, while a report as it was written belongs to its own page alone; ``clip`` knows one pair only,
             as CLIP was published (``pair`` is its former name); ``siglip`` judges each pair by itself (Zhai et al.,
             Sigmoid Loss for Language Image Pre-Training, 2023).
         simulated: whether simulated cases take part.

@@ -118,7 +118,7 @@ class Trainer:
         place = Place(**state["place"]) if state else Place()
         if state:
             load_trained(self.model, state["model"], self.frozen)
-            self.best = self._best_so_far()
+            self.best = self._best_so_far(place.stage)
             self.told.line(f"going on at stage {place.stage + 1}, epoch {place.epoch + 1}, step {place.step}")
         for number in range(place.stage, len(self.recipe.stages)):
             if not self._stage(number, place, state, stop_after):
@@ -127,6 +127,8 @@ class Trainer:
 
     def _stage(self, number: int, place: Place, state: dict[str, Any] | None, stop_after: Stop | None) -> bool:
         stage = self.recipe.stages[number]
+        if place.epoch == place.step == 0:
+            self.best = -math.inf  # what is kept is an epoch of the last stage that aligns
         unlock_layers(self.model.text_tower.transformer, stage.unlocked_layers)
         self.bank = self.text_bank(stage) if stage.reads_texts else None
         groups = parameter_groups(self.model, stage.weight_decay)
@@ -224,6 +226,7 @@ class Trainer:
     def _any_bank(self) -> Texts:
         return self.bank or self.text_bank(self.recipe.stages[-1])
 
-    def _best_so_far(self) -> float:
+    def _best_so_far(self, stage: int) -> float:
         path = self.folder / BEST
-        return standing(torch.load(path, weights_only=True)) if path.is_file() else -math.inf
+        kept = torch.load(path, weights_only=True) if path.is_file() else None
+        return standing(kept) if kept is not None and kept["place"][0] == stage else -math.inf
