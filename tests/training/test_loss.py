@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.loss import ClipLoss
 
-from training.loss import AlignmentLoss, head_weights, overlap_targets, statement_weights
+from training.loss import AlignmentLoss, head_weights, mixed_targets, overlap_targets, statement_weights
 
 pytestmark = pytest.mark.train
 
@@ -122,3 +122,40 @@ def test_a_superclass_counts_as_ten_statements():
     assert weights.mean().item() == pytest.approx(1)
     assert (weights[71:] / weights[0]).tolist() == pytest.approx([10] * 5)
     assert weights[:71].unique().numel() == 1
+
+
+def test_mixed_targets_by_hand():
+    """Pages 0 and 1 are alike; text 0 is a report as written, texts 1 and 2 are other wordings."""
+    overlap = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    of_pages, of_texts = mixed_targets(overlap, torch.tensor([True, False, False]))
+    assert of_pages.tolist() == [[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    assert of_texts.tolist() == [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_mixed_targets_lie_between_shared_ones_and_single_pairs(seed):
+    rng = np.random.default_rng(seed)
+    statements = torch.from_numpy(rng.integers(0, 2, (6, 4)).astype(np.float32))
+    overlap = overlap_targets(statements, torch.tensor([1.0, 2.0, 0.5, 3.0]))
+    everyone, nobody = torch.ones(6, dtype=torch.bool), torch.zeros(6, dtype=torch.bool)
+    for one, all_of_them in zip(mixed_targets(overlap, everyone), mixed_targets(overlap, nobody), strict=True):
+        torch.testing.assert_close(one, torch.eye(6))
+        torch.testing.assert_close(all_of_them, overlap)
+    written = torch.from_numpy(rng.integers(0, 2, 6).astype(bool))
+    whole = mixed_targets(overlap, written)
+    # Rows of a process are those rows of the whole.
+    part = mixed_targets(overlap[2:4], written[2:4], written, 2)
+    for seen, wanted in zip(part, whole, strict=True):
+        torch.testing.assert_close(seen, wanted[2:4])
+
+
+def test_each_direction_has_its_own_targets():
+    images, texts = unit(1), unit(2)
+    of_images = torch.softmax(torch.from_numpy(np.random.default_rng(3).normal(size=(6, 6))).float(), 1)
+    of_texts = of_images.flip(1)
+    got = AlignmentLoss()(images, texts, torch.tensor(9.0), of_images, of_texts)
+    both = [AlignmentLoss()(images, texts, torch.tensor(9.0), same) for same in (of_images, of_texts)]
+    swapped = AlignmentLoss()(texts, images, torch.tensor(9.0), of_texts, of_images)
+    torch.testing.assert_close(got, swapped)
+    assert min(both) != got != max(both)

@@ -84,6 +84,15 @@ def test_minutes_of_all_starts_are_added_and_a_finished_run_adds_none(tmp_path, 
     assert read_minutes(tmp_path) == pytest.approx(3)
 
 
+def test_what_is_kept_is_of_the_last_stage_that_aligns(bert, tmp_path):
+    stages = (Stage("first", 1, contrastive=1.0), Stage("second", 1, contrastive=1.0, positives="mixed"))
+    trainer = Trainer(tiny_recipe(bert, stages=stages), tmp_path, Told(Console(quiet=True)))
+    scores = iter([0.9, 0.1])  # the first stage's epoch is the better one
+    trainer.validate = lambda: {"vote_auroc": next(scores), "recall_at_10": 0.0}
+    trainer.run()
+    assert torch.load(tmp_path / BEST, weights_only=True)["stage"] == "second"
+
+
 def test_log_and_best_are_written(uninterrupted):
     rows = [json.loads(line) for line in (uninterrupted / LOG).read_text().splitlines()]
     assert [(row["stage"], row["epoch"]) for row in rows] == [("read", 1), ("align", 1), ("align", 2)]
