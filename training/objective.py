@@ -21,6 +21,7 @@ from training.ranks import Ranks
 from training.recipe import Positives, Recipe, Stage
 from training.reports import TextCase, two_texts
 from training.teacher import Teacher
+from training.terms import TermBatch, Terms
 from training.texts import Texts
 
 Parts = dict[str, torch.Tensor]
@@ -71,6 +72,7 @@ class Objective:
     ) -> None:
         self.recipe, self.model, self.text_cases = recipe, model, text_cases
         self.teacher, self.ranks, self.device = teacher, ranks, ranks.device
+        self.terms = Terms(recipe.held_out)
         self.alignment = AlignmentLoss(ranks)
         self.sigmoid = SigLipLoss(rank=ranks.rank, world_size=ranks.count)
         self.targets, self.text_targets = torch.from_numpy(targets), torch.from_numpy(text_targets)
@@ -82,6 +84,14 @@ class Objective:
         pairs = tuple(two_texts(self.text_cases[int(i)], rng) for i in numbers)
         own = self.ranks.rows(len(numbers), "batch of reports")
         return TextBatch(pairs[own], numbers[own])
+
+    def term_batch(self, stage: Stage, batch: Batch) -> TermBatch | None:
+        """As many terms as there are pages, drawn by which pages these are, so that a resumed run draws the same."""
+        if not stage.terms:
+            return None
+        rng = np.random.default_rng([self.recipe.seed, *batch.case.tolist()])
+        drawn = self.terms.draw(self.targets[batch.case].numpy(), len(batch), rng)
+        return drawn if drawn.words else None
 
     def weighted(self, stage: Stage, parts: Parts) -> torch.Tensor:
         """The sum of the parts, each times the stage's weight."""
@@ -111,6 +121,14 @@ class Objective:
             wanted = self.teacher.vectors(batch.signal.to(self.device), self.recipe.precision)
             parts["teacher"] = (1 - (pages * wanted).sum(dim=1)).mean()
         return parts
+
+    def of_terms(self, batch: Batch, pages: torch.Tensor, terms: TermBatch, texts: torch.Tensor) -> Parts:
+        """Each term finds the pages, of all processes, that carry its statement."""
+        targets = self.ranks.gathered(self.targets[batch.case].float().to(self.device))
+        right = targets[:, torch.from_numpy(terms.columns).to(self.device)].T
+        everyone = self.ranks.gathered_with_gradient(pages)
+        logits = self.model.clip.logit_scale.exp() * texts @ everyone.T
+        return {"terms": F.cross_entropy(logits, right / right.sum(dim=1, keepdim=True))}
 
     def of_signals(self, batch: Batch, decoded: torch.Tensor, total: torch.Tensor | None = None) -> Parts:
         """The signal loss of decoded pages; ``total`` as ``known_samples`` gives it, for a part of a batch."""

@@ -38,6 +38,9 @@ def backward(
         aligned = bank is not None and stage.contrastive
         words = objective.read_texts(pages.words, bank) if aligned and bank is not None else None
         parts |= objective.of_vectors(stage, pages, seen.vectors, words)
+        terms = objective.term_batch(stage, pages)
+        if terms is not None and bank is not None:
+            parts |= objective.of_terms(pages, seen.vectors, terms, objective.read_texts(terms.words, bank))
         if seen.decoded is not None:
             total = objective.known_samples(pages) if objective.ranks.count > 1 else None
             parts |= objective.of_signals(pages, seen.decoded, total)
@@ -98,6 +101,10 @@ def _in_parts(
             )
         words = _vectors(objective, pages.words, bank, size, said) if stage.contrastive and bank is not None else None
         parts |= objective.of_vectors(stage, pages, seen.vectors, words)
+        terms = objective.term_batch(stage, pages)
+        if terms is not None and bank is not None:
+            named = _vectors(objective, terms.words, bank, size, said)
+            parts |= objective.of_terms(pages, seen.vectors, terms, named)
     if texts is not None and bank is not None:
         parts |= objective.of_reports(texts, _vectors(objective, texts.words, bank, size, said))
     if parts:

@@ -105,6 +105,7 @@ class Trainer:
             return TextStream(tokenizer, settings, pad, stage.unlocked_layers > 0)
         keep = None if stage.unlocked_layers else self.folder / "texts.npz"
         texts = set(self.material.texts(bool(stage.reports)))
+        texts.update(self.objective.terms.texts if stage.terms else ())
         with self.told.bar("texts", len(texts)) as step, self.ranks.main_first():
             return build_bank(sorted(texts), tokenizer, settings, self.model, keep, step)
 

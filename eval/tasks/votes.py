@@ -18,6 +18,7 @@ from eval.split import Split
 from eval.systems import CHANCE, System
 from retrieval.ecg.statements import STATEMENTS, synonyms
 from retrieval.scoring import Floats, cosine, macro_auroc, neighbour_vote, other_patients
+from retrieval.superclass_words import SUPERCLASS_WORDS
 
 __all__ = ["choose_vote", "prompts", "vote_measures"]
 
@@ -26,13 +27,6 @@ TEMPERATURES = (0.02, 0.05, 0.1, 0.2, float("inf"))
 FALLBACK = (50, float("inf"))
 F1_NEIGHBOURS = 10
 VOTED: tuple[Level, ...] = ("superclass", "statement")
-SUPERCLASS_WORDS = {
-    "NORM": ("normal ECG", "normales EKG"),
-    "MI": ("myocardial infarction", "Myokardinfarkt"),
-    "STTC": ("ST and T wave changes", "ST-T-Veränderungen"),
-    "CD": ("conduction disturbance", "Erregungsleitungsstörung"),
-    "HYP": ("hypertrophy", "Hypertrophie"),
-}
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def test_an_unknown_setting_is_named_with_those_that_exist(refused, old, new, st
         (
             "positives: pair",
             "positives: pairs",
-            "own.yaml: stages[1]: positives is 'pairs'; it must be one of overlap, clip, siglip, pair",
+            "own.yaml: stages[1]: positives is 'pairs'; it must be one of overlap, mixed, clip, siglip, pair",
         ),
         (
             "kind: simulated",
@@ -214,7 +214,7 @@ def test_a_recipe_without_stages_or_corpora_is_refused(refused):
         (
             ", signal: 20",
             "",
-            "stage read has no loss; set contrastive, statements, signal, teacher or reports above 0",
+            "stage read has no loss; set contrastive, terms, statements, signal, teacher or reports above 0",
         ),
         (", cases: 20", "", "a simulated corpus of 0 cases is empty; set cases"),
         (
