@@ -59,11 +59,12 @@ class _Filling:
     def take(self, items: Sequence[NewCase | Refusal], taken: Ingest) -> Ingest:
         """One chunk: refusals are put down, known cases replaced or refused, the others added."""
         self.refused += [item for item in items if isinstance(item, Refusal)]
-        usable = self._usable([item for item in items if isinstance(item, NewCase)])
+        fresh = [item for item in items if isinstance(item, NewCase)]
+        there = self.gallery.known([item.case.case_id for item in fresh])
+        usable = self._usable(fresh, there)
         images = self._images(usable)
         vectors = self.towers.encode_pages(list(images.values())) if images else np.empty((0, self.towers.dim))
         place = {case_id: row for row, case_id in enumerate(images)}
-        there = self.gallery.known(list(images)) if self.update else set()
         cases = [item.case for item in usable if item.case.case_id in images]
         old, new = ([case for case in cases if (case.case_id in there) is known] for known in (True, False))
         if old:
@@ -72,11 +73,9 @@ class _Filling:
         self.gallery.add(new, vectors[[place[case.case_id] for case in new]], ingest=done)
         return done
 
-    def _usable(self, items: Sequence[NewCase]) -> list[NewCase]:
+    def _usable(self, items: Sequence[NewCase], there: set[str]) -> list[NewCase]:
         """Cases that may be added, or replaced where that is asked for; the others are refused by name."""
-        ids = [item.case.case_id for item in items]
-        there = self.gallery.known(ids)
-        gone = self.gallery.retired(ids)
+        gone = self.gallery.retired([item.case.case_id for item in items])
         usable: list[NewCase] = []
         for item in items:
             case_id = item.case.case_id

@@ -52,7 +52,9 @@ def reembed(path: str | Path, towers: Bundle, *, progress: Progress | None = Non
                 done += len(ids)
                 if progress:
                     progress(min(done, total), total)
-        return gallery.reembed_finish()
+        generation = gallery.reembed_finish()
+        gallery.prepare_index()
+        return generation
 
 
 def image_of(case: Case, towers: Bundle) -> Gray:

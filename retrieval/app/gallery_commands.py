@@ -11,6 +11,7 @@ from retrieval.app import change_commands, filling_commands
 from retrieval.app.console import out, print_json, say
 from retrieval.app.opening import JsonOption
 
+MOST_PAIRS = 10
 INFO_SCHEMA, VERIFY_SCHEMA = "nearbeat.gallery/1", "nearbeat.verify/1"
 
 GalleryArgument = Annotated[Path, typer.Argument(metavar="GALLERY", help="Folder of the gallery.")]
@@ -72,10 +73,14 @@ def verify(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
         "cache": report.cache,
         "problems": problems,
     }
+    alike = [[pair.case_id, pair.other_id, pair.score] for pair in report.near_duplicates]
     if as_json:
-        print_json({"schema": VERIFY_SCHEMA, **facts})
+        print_json({"schema": VERIFY_SCHEMA, **facts, "near_duplicates": alike})
     else:
-        _print_facts("Check of the gallery", {**facts, "problems": "; ".join(problems) or "none"})
+        pairs = "; ".join(f"{one} and {other}" for one, other, _ in alike[:MOST_PAIRS]) or "none"
+        more = f" and {report.near_count - MOST_PAIRS} more pairs" if report.near_count > MOST_PAIRS else ""
+        shown = {"problems": "; ".join(problems) or "none", "all but alike, of different patients": pairs + more}
+        _print_facts("Check of the gallery", {**facts, **shown})
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         say(f"nearbeat: the check of {gallery} found: {problems[0]}{more}")

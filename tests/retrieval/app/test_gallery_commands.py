@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +46,7 @@ def test_build_simulated_then_info_and_verify(run, toy_bundle, tmp_path):
         "generation": info["generation"],
         "cache": "fresh",
         "problems": [],
+        "near_duplicates": [],
     }
     assert "simulated" in run("gallery", "info", path).stdout
     assert "none" in run("gallery", "verify", path).stdout
@@ -134,3 +137,16 @@ def test_an_entry_point_that_cannot_be_loaded_breaks_nothing_else(run, monkeypat
     assert done.exit_code == 2
     assert "nearbeat[train]" in done.stderr
     assert run("--version").exit_code == 0
+
+
+def test_verify_names_one_ecg_under_two_patients(run, toy_gallery, tmp_path):
+    twice = shutil.copytree(toy_gallery, tmp_path / "g")
+    with Gallery.open(twice, read_only=False) as gallery:
+        (case,) = gallery.cases(["case-0"])
+        gallery.add([replace(case, case_id="again", patient_key="another")], gallery.vectors(["case-0"]))
+    checked = run("gallery", "verify", twice, "--json")
+    assert checked.exit_code == 0  # a finding, not damage
+    assert {frozenset(pair[:2]) for pair in json.loads(checked.stdout)["near_duplicates"]} == {
+        frozenset(("again", "case-0"))
+    }
+    assert "again" in run("gallery", "verify", twice).stdout
