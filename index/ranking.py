@@ -81,15 +81,21 @@ def _kth(scores: NDArray[np.float32], positions: Numbers, left_out: Numbers, k: 
 
 def canonical_order(rows: Rows, query: Matrix, candidates: Numbers, k: int) -> Ranked:
     """The first k of the candidate rows by exact score, equal ones by case id."""
-    scores = np.empty(len(candidates), np.float64)
-    for start in range(0, len(candidates), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        scores[part] = exact_scores(rows.vectors(candidates[part]), query)
+    scores = scores_of(rows, query, candidates)
     if len(scores) > k:  # only those that may be answered need their id
         near = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
         scores, candidates = scores[near], candidates[near]
     keyed = ((-score, rows.case_id(row)) for score, row in zip(scores.tolist(), candidates.tolist(), strict=True))
     return [(0.0 - negative, case_id) for negative, case_id in nsmallest(k, keyed)]
+
+
+def scores_of(rows: Rows, query: Matrix, places: Numbers) -> NDArray[np.float64]:
+    """The exact scores ``[m]`` of these rows, read a few thousand at a time."""
+    scores = np.empty(len(places), np.float64)
+    for start in range(0, len(places), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        scores[part] = exact_scores(rows.vectors(places[part]), query)
+    return scores
 
 
 def exact_scores(vectors: Matrix, query: Matrix) -> NDArray[np.float64]:

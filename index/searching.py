@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from index import approximate, ranking, records, store, words
-from index.blocks import Rows
+from index import approximate, fusion, ranking, records, store, words
+from index.blocks import Numbers, Rows
 from index.case import Neighbour
-from index.errors import BadSearch
+from index.errors import BadSearch, GalleryDamaged
 from index.filters import Where, matching_numbers, sql_of
 from index.found import Found
 from index.ranking import Mask
 from index.rows import unit_rows
 from index.session import Session
-
-FUSED = 1000
-"""How many places of each list count in :meth:`Searching.search_hybrid`: fixed, so that no answer depends on k."""
-RANK_CONSTANT = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 
 
 class Searching:
@@ -127,40 +121,45 @@ class Searching:
         where: Where | None = None,
         exclude_patient: str | None = None,
     ) -> list[Neighbour]:
-        """The first k cases of :meth:`search` and :meth:`search_words` together, by reciprocal rank fusion.
-
-        A case scores 1 / (60 + rank) for its place in each list of which it is among the first 1,000; equal ones
-        are ordered by case id.
+        """The first k cases by vector and by words together: the sum of both standard scores (:mod:`index.fusion`).
 
         Args:
             vector: ``[dim]``, of length 1.
             text: words of a report.
-            k: how many, 1,000 at most.
+            k: how many.
             where: which cases may be answered.
             exclude_patient: the patient whose cases are left out, or None.
 
+        Returns:
+            Their score is that sum: without an upper end, and comparable within one answer only.
+
         Raises:
             BadVector: when the vector is not a unit vector of the gallery's length.
-            BadSearch: when k is not in 1 to 1,000, or there is no word in the text.
+            BadSearch: when k is below 1, or there is no word in the text.
             GalleryError: when the gallery is of format 1, which has no words.
         """
         _check_k(k)
-        if k > FUSED:
-            raise BadSearch(f"k is {k}; a search by vector and words answers with {FUSED} cases at most")
-        with self._session.reading():  # both lists are of one generation
-            near = self.search(np.asarray(vector)[None], FUSED, [exclude_patient], where)[0]
-            said = self.search_words(text, FUSED, where, exclude_patient)
-        return fused([near, said], k)
+        query = unit_rows(np.asarray(vector)[None], self._session.dim, "the query vector")[0]
+        with self._session.reading() as connection:
+            words.require(connection, self.path)
+            numbers, scores = words.matches(connection, text)
+            rows = self._session.rows(connection)
+            near = self.search(query[None], k, [exclude_patient], where)[0]
+            nearest = rows.positions(records.known_numbers(connection, self.path, [hit.case_id for hit in near]))
+            said = fusion.Said(rows.positions(numbers), scores)
+            if len(said.rows) != len(numbers):
+                raise GalleryDamaged(f"{self.path}: its words are those of other cases; compact it, or verify it")
+            allowed = self._allowed(connection, rows, said.rows, where, exclude_patient)
+            found = fusion.fused(rows, query, np.sort(nearest), said, allowed, k)
+        return _neighbours((case_id, score) for score, case_id in found)
 
-
-def fused(lists: Sequence[Sequence[Neighbour]], k: int) -> list[Neighbour]:
-    """Reciprocal rank fusion of several rankings: the first k by the sum of 1 / (60 + rank), then by case id."""
-    scores: defaultdict[str, float] = defaultdict(float)
-    for ranking_ in lists:
-        for hit in ranking_:
-            scores[hit.case_id] += 1 / (RANK_CONSTANT + hit.rank)
-    best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-    return _neighbours(best[:k])
+    def _allowed(
+        self, connection: sqlite3.Connection, rows: Rows, chosen: Numbers, where: Where | None, patient: str | None
+    ) -> Mask:
+        """Which of some rows a filter and the exclusion of a patient leave."""
+        kept = np.ones(len(chosen), np.bool_) if where is None else self._mask(connection, rows, where)[chosen]
+        own = rows.positions(store.patient_numbers(connection, patient)) if patient else np.empty(0, np.int64)
+        return kept & ~np.isin(chosen, own)
 
 
 def _neighbours(found: Iterable[tuple[str, float]]) -> list[Neighbour]:

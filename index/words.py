@@ -13,6 +13,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index.connection import format_of
 from index.errors import BadSearch, GalleryError
 from index.repair import repaired
@@ -150,6 +153,18 @@ def ranked(
     )
     bound = (resembling(text), *values, exclude_patient, exclude_patient, k)
     return connection.execute(sql, bound).fetchall()
+
+
+def matches(connection: sqlite3.Connection, text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The numbers ``[m]`` of all cases whose reports hold any word of the text, ascending, and their BM25 ``[m]``.
+
+    Raises:
+        BadSearch: when there is no word in the text.
+    """
+    sql = f"SELECT rowid, round(-bm25(words), {SCORE_DECIMALS}) FROM words WHERE words MATCH ? ORDER BY rowid"  # noqa: S608
+    found = connection.execute(sql, (resembling(text),)).fetchall()
+    numbers = np.fromiter((number for number, _ in found), np.int64, len(found))
+    return numbers, np.fromiter((score for _, score in found), np.float64, len(found))
 
 
 def problem_of_index(connection: sqlite3.Connection) -> str | None:

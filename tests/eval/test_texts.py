@@ -11,11 +11,11 @@ from ir_measures import AP, P, Qrel, ScoredDoc
 
 from eval.baselines import random_vectors
 from eval.bootstrap import PatientBootstrap
-from eval.fusion import Fusion
+from eval.hybrid import hybrid_scores, word_scores
 from eval.questions import LANGUAGES, questions_of
 from eval.split import split_by_fold
 from eval.systems import BM25, CHANCE, CHECKED, HYBRID, PIXELS, System, chance
-from eval.tasks.texts import OWN_TOWER, choose_fusion, text_measures
+from eval.tasks.texts import text_measures
 from eval.text_search import Bm25Search
 from retrieval.ecg.statements import STATEMENTS, synonyms
 from tests.eval.corpus import MemoryCorpus, make_rows
@@ -29,18 +29,23 @@ def split():
 
 
 def carried(part, keep=None):
-    """Statements as vectors; with ``keep``, of those codes alone."""
+    """Statements as unit vectors; with ``keep``, of those codes alone; a last direction where there are none."""
     table = np.array(
         [[float(code in row.statements and (not keep or code in keep)) for code in CODES] for row in part.rows]
     )
-    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
+    return unit_with_none(table)
+
+
+def unit_with_none(table):
+    table = np.concatenate([table, 1.0 * ~table.any(axis=1, keepdims=True)], axis=1)
+    return table / np.linalg.norm(table, axis=1, keepdims=True)
 
 
 def spell(texts):
     """A text tower that knows each statement's usual wording."""
     words = [[synonyms(code, language)[0].lower() for language in ("en", "de")] for code in CODES]
     table = np.array([[float(any(word in text.lower() for word in both)) for both in words] for text in texts])
-    return (table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return unit_with_none(table).astype(np.float32)
 
 
 def reader(split, keep=None, name=CHECKED):
@@ -150,7 +155,6 @@ def test_pages_and_reports_together_find_what_neither_finds(split):
     for line in lines:
         if "German, single" in line.setting and line.metric == "macro P@10":
             assert line.scores[HYBRID].value > max(line.scores[CHECKED].value, line.scores[BM25].value) + 0.1
-            assert BM25 in line.notes[HYBRID]
         if "German, single" in line.setting and "less this" in line.metric:
             assert set(line.scores) == {BM25}
             assert line.scores[BM25].interval[0] > 0
@@ -158,28 +162,18 @@ def test_pages_and_reports_together_find_what_neither_finds(split):
             assert line.scores[CHANCE].value < 1
 
 
-def test_fold_9_alone_chooses_the_fusion(split):
+def test_the_hybrid_is_the_products_own_search(split):
     told = worded(split, CODES)
-    blind = replace(reader(told), encode_texts=lambda texts: np.zeros((len(texts), len(CODES)), dtype=np.float32))
-    chosen = choose_fusion(told.validation, blind, [Bm25Search()])
-    assert chosen is not None
-    assert BM25 in chosen.reports
-    assert choose_fusion(told.validation.without(told.validation.ids), reader(told), [Bm25Search()]) is None
-    # Whatever stands in fold 10, the choice is the same: reports there that lead astray do not change it.
-    astray = type(told)(told.gallery, told.validation, split.queries)
-    lines = text_measures(astray, [blind], PatientBootstrap(astray.queries.patients, 0), [Bm25Search()])
-    assert lines[0].notes[HYBRID] == str(chosen)
-
-
-def test_without_a_report_search_the_hybrid_has_its_own_tower(split):
-    told = worded(split, CODES)
-    lines = text_measures(told, [reader(told, ["none"]), chance_of(told)], PatientBootstrap(told.queries.patients, 0))
-    assert OWN_TOWER in lines[0].notes[HYBRID]
-    assert lines[0].scores[HYBRID].value > lines[0].scores[CHECKED].value + 0.5
-    assert not [line for line in lines if "BM25" in line.metric or "less this" in line.metric]
+    pages, sentences = reader(told).queries, ["Vorhofflimmern", "normal ECG"]
+    reports = [row.report for row in told.queries.rows]
+    scores = hybrid_scores(pages, reports, spell(sentences), sentences)
+    assert scores.shape == (2, len(reports))
+    carry = np.array(["AFIB" in row.statements for row in told.queries.rows])
+    assert scores[0, carry].min() > scores[0, ~carry].max()
+    words = word_scores(reports, sentences)
+    assert (words[0] > 0).tolist() == ["Vorhof" in report for report in reports]
 
 
 def test_no_bundle_no_hybrid(split):
     lines = text_measures(split, [chance_of(split)], PatientBootstrap(split.queries.patients, 0), [Bm25Search()])
     assert all(set(line.scores) <= {CHANCE, BM25} and not line.notes for line in lines)
-    assert isinstance(choose_fusion(split.validation, reader(split)), Fusion)

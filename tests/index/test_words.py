@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from index import Case, Filter, Gallery, parse_where
 from index.errors import BadSearch
-from index.searching import FUSED
 from index.words import containing, folded, resembling, words_of
 from tests.index.gallery_samples import filled, new_gallery, sample_case, unit
 
@@ -195,41 +194,10 @@ def test_equal_scores_are_ordered_by_case_id(tmp_path):
         assert [hit.case_id for hit in other.search_words("pacemaker")] == ["B", "a", "b", "ä"]
 
 
-def fused_by_hand(lists: list[list[str]]) -> list[tuple[str, float]]:
-    scores: dict[str, float] = {}
-    for ids in lists:
-        for place, case_id in enumerate(ids, start=1):
-            scores[case_id] = scores.get(case_id, 0) + 1 / (60 + place)
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-@pytest.mark.parametrize("exclude", [None, "p2"])
-@pytest.mark.parametrize("where", [None, Filter(age_from=34)])
-@pytest.mark.parametrize("query", QUERIES)
-def test_both_lists_fused(gallery, query, where, exclude):
-    near = [hit.case_id for hit in gallery.search(ROWS[4:5], 50, [exclude], where)[0]]
-    said = [hit.case_id for hit in gallery.search_words(query, 50, where, exclude)]
-    expected = fused_by_hand([near, said])
-    for k in (1, 2, 7, 50):
-        found = gallery.search_hybrid(ROWS[4], query, k, where, exclude)
-        assert [(hit.case_id, hit.score) for hit in found] == expected[:k]
-
-
-def test_the_first_k_are_the_same_whatever_k_beyond_the_places_that_count(tmp_path, monkeypatch):
-    monkeypatch.setattr("index.searching.FUSED", 7)
-    with Gallery.open(filled(tmp_path / "g", unit(40, 8))) as large:
-        whole = large.search_hybrid(ROWS[0], "report 13 sinus", 7)
-        assert all(large.search_hybrid(ROWS[0], "report 13 sinus", k) == whole[:k] for k in range(1, 8))
-        with pytest.raises(BadSearch, match="k is 8"):
-            large.search_hybrid(ROWS[0], "report", 8)
-
-
 def test_k_is_checked(gallery):
     for search in (lambda k: gallery.search_words("sinus", k), lambda k: gallery.search_hybrid(ROWS[0], "sinus", k)):
         with pytest.raises(BadSearch, match="k is 0"):
             search(0)
-    with pytest.raises(BadSearch, match=f"k is {FUSED + 1}"):
-        gallery.search_hybrid(ROWS[0], "sinus", FUSED + 1)
 
 
 def test_deleted_and_replaced_reports_are_not_found(tmp_path):
