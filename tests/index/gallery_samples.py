@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,18 @@ def by_hand(
             product = math.fsum(float(a) * float(b) for a, b in zip(row, query, strict=True))
             scored.append((-min(1.0, max(-1.0, round(product, 7))), case_id))
     return [(case_id, -score) for score, case_id in sorted(scored)[:k]]
+
+
+def fused_by_hand(near: list[tuple[str, float]], said: list[tuple[str, float]]) -> dict[str, float]:
+    """Twice the standard score of each case's similarity and that of its BM25, added; ``near`` names every case."""
+
+    def standard(scores: list[float]) -> list[float]:
+        spread = statistics.pstdev(scores)
+        return [(score - statistics.fmean(scores)) / spread if spread > 1e-9 else 0.0 for score in scores]
+
+    ids = [case_id for case_id, _ in near]
+    if not ids:
+        return {}
+    words = standard([dict(said).get(case_id, 0.0) for case_id in ids])
+    vectors = standard([score for _, score in near])
+    return {case_id: 2 * v + w for case_id, v, w in zip(ids, vectors, words, strict=True)}

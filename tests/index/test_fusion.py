@@ -13,7 +13,7 @@ from index import Case, Filter, Gallery
 from index.blocks import Rows, block_of
 from index.errors import GalleryDamaged
 from index.fusion import Said, Spread, spread_of
-from tests.index.gallery_samples import filled, new_gallery, unit
+from tests.index.gallery_samples import filled, fused_by_hand, new_gallery, unit
 
 WORDS = ("sinus", "vorhofflimmern", "infarkt", "block", "normal", "ekg")
 CASES = 60
@@ -37,21 +37,12 @@ def gallery(tmp_path_factory):
         yield writer
 
 
-def standard(scores: list[float]) -> list[float]:
-    spread = statistics.pstdev(scores)
-    return [(score - statistics.fmean(scores)) / spread if spread > 1e-9 else 0.0 for score in scores]
-
-
 def by_hand(gallery: Gallery, query: np.ndarray, text: str, where: Filter | None, exclude: str | None) -> list[str]:
     """Every case's two scores, each from a search for all cases; fused, filtered, ordered."""
-    ids = gallery.ids()
-    near = {hit.case_id: hit.score for hit in gallery.search(query[None], CASES)[0]}
-    said = {hit.case_id: hit.score for hit in gallery.search_words(text, CASES)}
-    vectors = standard([near[case_id] for case_id in ids])
-    words = standard([said.get(case_id, 0.0) for case_id in ids])
-    allowed = {hit.case_id for hit in gallery.search(query[None], CASES, [exclude], where)[0]}
-    total = {i: round(2 * v + w, 6) for i, v, w in zip(ids, vectors, words, strict=True) if i in allowed}
-    return sorted(total, key=lambda case_id: (-total[case_id], case_id))
+    near = [(hit.case_id, hit.score) for hit in gallery.search(query[None], CASES)[0]]
+    total = fused_by_hand(near, [(hit.case_id, hit.score) for hit in gallery.search_words(text, CASES)])
+    allowed = [hit.case_id for hit in gallery.search(query[None], CASES, [exclude], where)[0]]
+    return sorted(allowed, key=lambda case_id: (-round(total[case_id], 6), case_id))
 
 
 @pytest.mark.parametrize("exclude", [None, "p2"])

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from index import Case, Filter, Gallery, Ingest, diff_galleries
 from index.errors import DuplicateCase, NoReembed, ReembedUnderWay, UnknownCase, WrongBundle
-from tests.index.gallery_samples import by_hand, clumped, new_gallery, sample_case
+from tests.index.gallery_samples import by_hand, clumped, fused_by_hand, new_gallery, sample_case
 
 DIMS = (6, 4)
 ROWS = [clumped(80, dim, seed=dim) for dim in DIMS]
@@ -187,12 +187,10 @@ class GalleryMachine(RuleBasedStateMachine):
         said = gallery.search_words(word, 99)
         assert {hit.case_id for hit in said} == {id_of(n) for n in self.held if self.says(n, word)}
         assert [(-hit.score, hit.case_id) for hit in said] == sorted((-hit.score, hit.case_id) for hit in said)
-        scores = {id_of(n): 0.0 for n in self.held}
-        for ids in ([i for i, _ in self.nearest(query, 99, self.held)], [hit.case_id for hit in said]):
-            for place, case_id in enumerate(ids, start=1):
-                scores[case_id] += 1 / (60 + place)
-        expected = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
-        assert [(h.case_id, h.score) for h in gallery.search_hybrid(self.rows[query], word, k)] == expected
+        both = fused_by_hand(self.nearest(query, 99, self.held), [(hit.case_id, hit.score) for hit in said])
+        found = gallery.search_hybrid(self.rows[query], word, k)
+        assert [hit.score for hit in found] == pytest.approx(sorted(both.values(), reverse=True)[:k], abs=2e-6)
+        assert [both[hit.case_id] for hit in found] == pytest.approx([hit.score for hit in found], abs=2e-6)
 
     def allowed(self, patient):
         return [n for n in self.held if patient is None or case_of(n).patient_key != patient]
