@@ -43,6 +43,8 @@ def _in_our_words(error: Exception, folder: Path) -> GalleryError:
         return GalleryError(
             f"{folder}: the SQLite of this Python cannot search words ({error}); use a Python whose SQLite has FTS5"
         )
+    if isinstance(error, UnicodeDecodeError):
+        error = ValueError("the name of a table or column in it is no text")
     return GalleryDamaged(
         f"{folder}: {DATABASE} is damaged ({error}); restore the gallery from a copy or build it again"
     )
@@ -56,7 +58,8 @@ def connect_writer(database: Path, wait_s: float = WAIT_S) -> sqlite3.Connection
         with contextlib.suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {int(wait_s * 1000)}")
-        connection.execute("PRAGMA synchronous = FULL")
+        # FULL would not force the end of a rollback journal to the disk: a power cut could undo what was committed.
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         connection.close()
@@ -76,8 +79,7 @@ def connect_reader(database: Path) -> sqlite3.Connection:
         reader = _try_reader(database, "ro&immutable=1")
     if reader is None:
         # A writer was killed half-way: SQLite rolls back what it had not committed when one who may write looks in.
-        with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(connect_healer(database)) as healer:
-            _touch(healer)
+        settle_half_done(database)
         reader = _try_reader(database, "ro")
     if reader is None:
         raise GalleryError(
@@ -92,6 +94,17 @@ def connect_healer(database: Path) -> sqlite3.Connection:
     return _connect(database, "rw", 0.0)
 
 
+def settle_half_done(database: Path) -> None:
+    """Have SQLite roll back what a killed writer left half done, which a reader's connection may not do itself."""
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(connect_healer(database)) as healer:
+        _touch(healer)
+
+
+def is_half_done(error: sqlite3.OperationalError) -> bool:
+    """Whether a reader fails since a killed writer left something that only one who may write can settle."""
+    return (getattr(error, "sqlite_errorname", "") or "").startswith("SQLITE_READONLY")
+
+
 def format_of(connection: sqlite3.Connection) -> int:
     """The format of the gallery as this connection sees it now: a writer may bring it to the next one meanwhile."""
     return connection.execute("PRAGMA user_version").fetchone()[0]
@@ -99,7 +112,7 @@ def format_of(connection: sqlite3.Connection) -> int:
 
 def settle(connection: sqlite3.Connection) -> None:
     """Move everything into the one file and leave WAL mode, unless other processes have the gallery open."""
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()

@@ -1,46 +1,64 @@
 """Which cases a search may answer with: conditions that choose case numbers before the search runs.
 
 A :class:`Filter` is made of values, :func:`index.where.parse_where` makes a :class:`Condition` of a text; both become
-one SQL condition of fixed texts in which every value from outside is bound.
+one tree (:mod:`index.conditions`), and that one SQL condition of fixed texts in which every value from outside is
+bound, or what another engine asks for.
 """
 
 from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index import words
+from index.conditions import (
+    SAYS,
+    AddedUntil,
+    All,
+    Compare,
+    Field,
+    Has,
+    NoneOf,
+    Says,
+    Sign,
+    Tree,
+    Value,
+    sql_of_tree,
+)
 from index.errors import BadSearch
-
-Value = str | float
-
-DAY = "CASE WHEN recorded GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN substr(recorded, 1, 10) END"
-"""The day of ``recorded``; NULL where it does not begin with one, so that no comparison holds, nor its opposite."""
-HAS = "number IN (SELECT number FROM statements WHERE code = ?)"
-LACKS = "number NOT IN (SELECT number FROM statements WHERE code = ?)"
-SAYS = "number IN (SELECT rowid FROM words WHERE words MATCH ?)"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a case as SQL over the columns of ``cases``, with the values bound to it.
+    """A condition on a case: a tree, and the same as SQL over the columns of ``cases`` with the values bound to it.
 
-    Made by :func:`index.where.parse_where`, :meth:`Filter.condition` and :func:`all_of`; never by hand from a text
-    that came from outside.
+    Made by :func:`index.where.parse_where`, :meth:`Filter.condition`, :func:`all_of`, :func:`added_until` and
+    :func:`none_of`.
     """
 
-    sql: str
-    values: tuple[Value, ...] = ()
+    tree: Tree
+
+    @cached_property
+    def _sql(self) -> tuple[str, list[Value]]:
+        return sql_of_tree(self.tree)
+
+    @property
+    def sql(self) -> str:
+        """The SQL condition."""
+        return self._sql[0]
 
     def conditions(self) -> tuple[str, list[Value]]:
         """The SQL condition on ``cases`` and the values bound to it, in order."""
-        return self.sql, list(self.values)
+        sql, values = self._sql
+        return sql, list(values)
 
     @property
     def reads_words(self) -> bool:
@@ -99,24 +117,27 @@ class Filter:
 
     def conditions(self) -> tuple[str, list[Value]]:
         """The SQL condition on ``cases`` and the values bound to it, in order."""
-        text = None if self.text is None else words.containing(self.text)
-        clauses: list[tuple[str, Value | None]] = [
-            ("age >= ?", self.age_from),
-            ("age <= ?", self.age_to),
-            *((f"{column} = ?", getattr(self, column)) for column in ("sex", "site", "device", "source")),
-            (f"{DAY} >= ?", self.recorded_from),
-            (f"{DAY} <= ?", self.recorded_to),
-            *((HAS, code) for code in self.present),
-            *((LACKS, code) for code in self.absent),
-            (SAYS, text),
-        ]
-        given = [(clause, value) for clause, value in clauses if value is not None]
-        return " AND ".join(clause for clause, _ in given) or "1", [value for _, value in given]
+        given = [sql_of_tree(test) for test in self._tests()]
+        return " AND ".join(sql for sql, _ in given) or "1", [value for _, values in given for value in values]
 
     def condition(self) -> Condition:
         """The same as a :class:`Condition`."""
-        sql, values = self.conditions()
-        return Condition(sql, tuple(values))
+        return Condition(All(tuple(self._tests())))
+
+    def _tests(self) -> list[Tree]:
+        compared: list[tuple[Field, Sign, Value | None]] = [
+            ("age", ">=", self.age_from),
+            ("age", "<=", self.age_to),
+            ("sex", "=", self.sex),
+            ("site", "=", self.site),
+            ("device", "=", self.device),
+            ("source", "=", self.source),
+            ("date", ">=", self.recorded_from),
+            ("date", "<=", self.recorded_to),
+        ]
+        tests: list[Tree] = [Compare(field, sign, value) for field, sign, value in compared if value is not None]
+        tests += [Has(code) for code in self.present] + [Has(code, denied=True) for code in self.absent]
+        return tests if self.text is None else [*tests, Says(words.containing(self.text))]
 
 
 Where = Filter | Condition
@@ -124,10 +145,23 @@ Where = Filter | Condition
 
 def all_of(*wheres: Where | None) -> Condition | None:
     """The condition that holds when all of them do; None when none is given."""
-    given = [where.conditions() for where in wheres if where is not None]
-    if not given:
-        return None
-    return Condition(" AND ".join(f"({sql})" for sql, _ in given), tuple(v for _, values in given for v in values))
+    given = [condition_of(where).tree for where in wheres if where is not None]
+    return Condition(All(tuple(given))) if given else None
+
+
+def condition_of(where: Where) -> Condition:
+    """A filter or a condition as a condition."""
+    return where.condition() if isinstance(where, Filter) else where
+
+
+def added_until(generation: int) -> Condition:
+    """Cases that were added or last replaced in this generation or an earlier one."""
+    return Condition(AddedUntil(generation))
+
+
+def none_of(ids: Sequence[str]) -> Condition:
+    """Cases whose id is none of these."""
+    return Condition(NoneOf(tuple(ids)))
 
 
 def sql_of(connection: sqlite3.Connection, folder: Path, where: Where | None) -> tuple[str, list[Value]]:
@@ -138,7 +172,7 @@ def sql_of(connection: sqlite3.Connection, folder: Path, where: Where | None) ->
     """
     if where is None:
         return "1", []
-    condition = where.condition() if isinstance(where, Filter) else where
+    condition = condition_of(where)
     if condition.reads_words:
         words.require(connection, folder)
     return condition.conditions()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index import words
+from index.conditions import DAY
 from index.connection import format_of, transaction
 from index.errors import GalleryDamaged, GalleryError, WrongBundle
 
@@ -68,7 +69,10 @@ CREATE INDEX cases_device ON cases (device);
 CREATE INDEX cases_sex ON cases (sex);
 CREATE INDEX cases_site ON cases (site);
 """
-TABLES += NEW_IN_2
+
+# An index only: the format stays, and the first writer gives it to galleries that were made without it.
+DAY_INDEX = f"CREATE INDEX cases_day ON cases ({DAY});"
+TABLES += NEW_IN_2 + DAY_INDEX
 
 FILL_WORDS = "INSERT INTO words (rowid, report) SELECT number, searchable(report) FROM cases ORDER BY number;"
 
@@ -94,18 +98,20 @@ class Meta:
 
 
 def create_tables(connection: sqlite3.Connection, meta: Meta) -> None:
-    """Make the tables of an empty database."""
-    connection.executescript(TABLES)
+    """Make the tables of an empty database, in one transaction."""
     values = {
         "bundle_name": meta.bundle_name,
         "bundle_sha256": meta.bundle_sha256,
         "dim": str(meta.dim),
         "simulated": str(int(meta.simulated)),
     }
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(values.items()))
-    connection.execute("INSERT INTO state (one, generation) VALUES (1, 0)")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    with transaction(connection):
+        for statement in _statements(TABLES):
+            connection.execute(statement)
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(values.items()))
+        connection.execute("INSERT INTO state (one, generation) VALUES (1, 0)")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def check_version(connection: sqlite3.Connection, path: str) -> int:
@@ -127,7 +133,7 @@ def check_version(connection: sqlite3.Connection, path: str) -> int:
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring an older gallery to this version, each step in its own transaction."""
+    """Bring an older gallery to this version, each step in its own transaction; and index the days of its cases."""
     connection.create_function("searchable", 1, words.searchable, deterministic=True)
     for step in range(version, SCHEMA_VERSION):
         with transaction(connection):
@@ -136,12 +142,20 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
                 for statement in _statements(MIGRATIONS[step]):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {step + 1}")
+    if not _has_day_index(connection):
+        with transaction(connection):
+            if not _has_day_index(connection):
+                connection.execute(DAY_INDEX)
+
+
+def _has_day_index(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'cases_day'").fetchone() is not None
 
 
 def _statements(script: str) -> Iterator[str]:
     """The statements of a script one by one: ``executescript`` would commit before it starts."""
     statement = ""
-    for part in script.split(";")[:-1]:
+    for part in script.rstrip("; \n").split(";"):
         statement += part + ";"
         if sqlite3.complete_statement(statement):
             yield statement

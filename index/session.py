@@ -15,8 +15,8 @@ from index.approximate_file import APPROXIMATE, IndexKeeper
 from index.blocks import Rows
 from index.case import CacheState
 from index.choice import Method
-from index.connection import DATABASE, connect_healer, settle, translated
-from index.errors import GalleryBusy, GalleryError, NearBeatError
+from index.connection import DATABASE, connect_healer, is_half_done, settle, settle_half_done, translated
+from index.errors import GalleryBusy, GalleryDamaged, GalleryError, NearBeatError
 from index.masks import Masks
 from index.rows import read_rows
 
@@ -61,13 +61,24 @@ class Session:
             if connection.in_transaction:
                 yield connection
                 return
-            connection.execute("BEGIN")
             try:
-                store.generation(connection)  # SQLite takes its snapshot at the first read, not at BEGIN
+                self._take_snapshot(connection)
                 yield connection
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _take_snapshot(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")
+        try:
+            store.generation(connection)  # SQLite takes its snapshot at the first read, not at BEGIN
+        except sqlite3.OperationalError as error:
+            if not self.read_only or not is_half_done(error):
+                raise
+            connection.execute("ROLLBACK")
+            settle_half_done(self.folder / DATABASE)
+            connection.execute("BEGIN")
+            store.generation(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -144,7 +155,8 @@ class Session:
         """Bring the cache file up to the present generation.
 
         Raises:
-            GalleryError: when it must be written and cannot be; without ``must`` that is a notice.
+            GalleryError: when it must be written and cannot be; without ``must`` that is a notice, since what was
+                committed before stands.
         """
         with self.reading() as connection:
             rows = self.rows(connection)
@@ -153,7 +165,9 @@ class Session:
         try:
             with self.writing() as connection:
                 saved = vectors.save_cache(connection, self.folder, rows, must=must)
-        except OSError as error:
+        except (OSError, GalleryError) as error:
+            if isinstance(error, GalleryDamaged) or (must and isinstance(error, GalleryError)):
+                raise
             if must:
                 raise GalleryError(_unwritten(self.folder, error)) from error
             self._notice(_unwritten(self.folder, error))

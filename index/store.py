@@ -29,13 +29,21 @@ def create_database(folder: Path, meta: schema.Meta) -> None:
     database = folder / DATABASE
     if database.exists():
         raise GalleryExists(f"{folder}: a gallery is there already; open it, or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     unfinished = folder / f"{DATABASE}.new"
     unfinished.unlink(missing_ok=True)
     with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
         schema.create_tables(connection, meta)
     unfinished.replace(database)
     sync_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each forced to the disk: else a power cut could take it."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,16 +12,19 @@ The grammar is described with examples in ``docs/where.md``::
               | ("has" | "lacks") code
               | "report" "~" text
 
-Every value becomes a bound parameter; of the text itself nothing reaches SQL.
+Every value becomes one of the tree (:mod:`index.conditions`) and a bound parameter; of the text itself nothing
+reaches SQL.
 """
 
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from index import filters, words
+from index.conditions import All, Any, Between, Compare, Field, Has, Known, Not, OneOf, Says, Sign, Tree, Value
 from index.errors import BadSearch
-from index.filters import Condition, Value
+from index.filters import Condition
 from index.where_tokens import Token, tokens
 
 MOST_LETTERS = 10_000
@@ -31,14 +34,7 @@ MOST_VALUES = 500
 DEEPEST = 8
 """Conditions inside one another: the stack of SQLite's parser holds 100 entries, up to ten for each."""
 
-_COLUMNS = {
-    "age": "age",
-    "date": filters.DAY,
-    "sex": "sex",
-    "site": "site",
-    "device": "device",
-    "source": "source",
-}
+_FIELDS = ("age", "date", "sex", "site", "device", "source")
 _ORDERED = ("age", "date")
 _COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
@@ -60,20 +56,20 @@ def parse_where(text: str) -> Condition:
 
 
 class _Parser:
-    """Recursive descent over the tokens; each method reads what its name says and gives its SQL."""
+    """Recursive descent over the tokens; each method reads what its name says and gives its tree."""
 
     def __init__(self, text: str) -> None:
         self._tokens = tokens(text)
         self._at = 0
         self._depth = 0
         self._tests = 0
-        self._values: list[Value] = []
+        self._values = 0
 
     def whole(self) -> Condition:
-        sql = self._condition()
+        tree = self._condition()
         if self._now.kind != "end":
             raise self._wrong("'and', 'or' or the end")
-        return Condition(sql, tuple(self._values))
+        return Condition(tree)
 
     @property
     def _now(self) -> Token:
@@ -101,7 +97,7 @@ class _Parser:
         self._at += found
         return found
 
-    def _condition(self) -> str:
+    def _condition(self) -> Tree:
         self._depth += 1
         if self._depth > DEEPEST:
             raise self._too_many(f"{DEEPEST} conditions inside one another")
@@ -109,15 +105,15 @@ class _Parser:
         while self._word("or"):
             parts.append(self._all())
         self._depth -= 1
-        return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
+        return parts[0] if len(parts) == 1 else Any(tuple(parts))
 
-    def _all(self) -> str:
+    def _all(self) -> Tree:
         parts = [self._one()]
         while self._word("and"):
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else f"({' AND '.join(parts)})"
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
 
-    def _one(self) -> str:
+    def _one(self) -> Tree:
         denied = False
         while self._word("not"):
             denied = not denied
@@ -127,48 +123,47 @@ class _Parser:
             self._sign(")")
         else:
             inner = self._test()
-        return f"NOT ({inner})" if denied else inner
+        return Not(inner) if denied else inner
 
-    def _test(self) -> str:
+    def _test(self) -> Tree:
         token = self._now
         self._tests += 1
         if self._tests > MOST_TESTS:
             raise self._too_many(f"{MOST_TESTS} tests")
         if self._word("has"):
-            return self._bind(filters.HAS, self._text("a statement code"))
+            return Has(self._counted(self._text("a statement code")))
         if self._word("lacks"):
-            return self._bind(filters.LACKS, self._text("a statement code"))
+            return Has(self._counted(self._text("a statement code")), denied=True)
         if self._word("report"):
             return self._report()
         name = token.text.lower()
-        if token.kind != "word" or name not in _COLUMNS:
-            raise self._wrong(f"{', '.join(_COLUMNS)}, report, has, lacks, not or '('")
+        if token.kind != "word" or name not in _FIELDS:
+            raise self._wrong(f"{', '.join(_FIELDS)}, report, has, lacks, not or '('")
         self._take()
-        return self._about(name)
+        return self._about(cast(Field, name))
 
-    def _about(self, name: str) -> str:
+    def _about(self, name: Field) -> Tree:
         """What follows the name of a field."""
-        column = _COLUMNS[name]
         if self._now.is_sign(*_COMPARISONS):
             return self._comparison(name)
         if self._word("is"):
-            return self._known(column)
-        denied = " NOT" if self._word("not") else ""
+            return self._known(name)
+        denied = self._word("not")
         if self._now.is_word("between"):
             return self._between(name, denied)
         if self._word("in"):
-            return f"{column}{denied} IN ({', '.join(self._listed(name))})"
+            return OneOf(name, tuple(self._listed(name)), denied)
         expected = "'between' or 'in'" if denied else f"{', '.join(_COMPARISONS)}, 'between', 'in' or 'is'"
         raise self._wrong(expected)
 
-    def _comparison(self, name: str) -> str:
+    def _comparison(self, name: Field) -> Tree:
         sign = self._now
         if name not in _ORDERED and sign.text not in ("=", "!="):
             raise self._wrong(f"'=', '!=' or 'in' ({name} has no order)")
         self._take()
-        return self._bind(f"{_COLUMNS[name]} {sign.text} ?", self._value(name))
+        return Compare(name, cast(Sign, sign.text), self._value(name))
 
-    def _between(self, name: str, denied: str) -> str:
+    def _between(self, name: Field, denied: bool) -> Tree:
         if name not in _ORDERED:
             raise self._wrong(f"'=', '!=' or 'in' ({name} has no order)")
         self._take()
@@ -184,30 +179,29 @@ class _Parser:
                 f"the condition, column {at.column}: the range ends at {last!r}, before it starts at {first!r}; "
                 "swap them"
             )
-        self._values += [first, last]
-        return f"{_COLUMNS[name]}{denied} BETWEEN ? AND ?"
+        return Between(name, first, last, denied)
 
-    def _listed(self, name: str) -> list[str]:
+    def _listed(self, name: Field) -> list[Value]:
         self._sign("(")
-        marks = [self._bind("?", self._value(name))]
+        values = [self._value(name)]
         while self._now.is_sign(","):
             self._take()
-            marks.append(self._bind("?", self._value(name)))
+            values.append(self._value(name))
         self._sign(")")
-        return marks
+        return values
 
-    def _known(self, column: str) -> str:
+    def _known(self, name: Field) -> Tree:
         if self._word("known"):
-            return f"{column} IS NOT NULL"
+            return Known(name)
         if self._word("unknown"):
-            return f"{column} IS NULL"
+            return Known(name, denied=True)
         raise self._wrong("'known' or 'unknown'")
 
-    def _report(self) -> str:
+    def _report(self) -> Tree:
         self._sign("~")
         at = self._now
         try:
-            return self._bind(filters.SAYS, words.containing(self._text("the words to look for, in quotes")))
+            return Says(self._counted(words.containing(self._text("the words to look for, in quotes"))))
         except BadSearch as error:
             if str(error).startswith("the condition"):
                 raise
@@ -219,12 +213,13 @@ class _Parser:
             raise self._wrong(expected)
         return self._take().text
 
-    def _value(self, name: str) -> Value:
+    def _value(self, name: Field) -> Value:
         token = self._now
         if name == "age":
             text = self._text("a number of years")
             if not _NUMBER.fullmatch(text):
                 raise self._wrong("a number of years", token)
+            self._counted(text)
             return float(text)
         text = self._text(f"a {name}")
         if name == "date":
@@ -232,10 +227,11 @@ class _Parser:
                 filters.check_date("date", text)
             except BadSearch:
                 raise self._wrong("a date such as 1990-05-31", token) from None
-        return text
+        return self._counted(text)
 
-    def _bind(self, sql: str, value: Value) -> str:
-        if len(self._values) >= MOST_VALUES:
+    def _counted(self, text: str) -> str:
+        """The text of a value, once there is room for one more."""
+        if self._values >= MOST_VALUES:
             raise self._too_many(f"{MOST_VALUES} values")
-        self._values.append(value)
-        return sql
+        self._values += 1
+        return text

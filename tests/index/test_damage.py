@@ -197,6 +197,27 @@ def test_a_database_that_is_none_gives_one_sentence(gallery_path, content):
         assert "\n" not in str(caught.value)
 
 
+def test_a_table_whose_name_is_no_text_gives_one_sentence(pristine, gallery_path, tmp_path):
+    """SQLite's own message repeats the damaged name, which Python then cannot decode."""
+    whole = (pristine / "cases.db").read_bytes()
+    undecodable = 0
+    for name in (b"tablecasescases", b"tablevectorsvectors", b"tablemetameta", b"indexcases_patientcases"):
+        for place in (5, len(name) - 2):
+            flipped = bytearray(whole)
+            flipped[whole.index(name) + place] ^= 0x80
+            (gallery_path / "cases.db").write_bytes(flipped)
+            for attempt in (
+                lambda: Gallery.open(gallery_path),
+                lambda: Gallery.open(gallery_path, read_only=False),
+                lambda: Gallery.restore(gallery_path, tmp_path / "restored"),
+            ):
+                with pytest.raises(GalleryDamaged) as caught:
+                    attempt()
+                assert "\n" not in str(caught.value)
+                undecodable += "is no text" in str(caught.value)
+    assert undecodable > 0
+
+
 def test_a_truncated_database_is_refused_or_found(gallery_path):
     whole = (gallery_path / "cases.db").read_bytes()
     for part in (0.3, 0.6, 0.95):
@@ -301,8 +322,9 @@ def test_a_flipped_bit_of_the_database_is_refused_or_found_or_without_effect(pri
     assert found > 20  # else this test damages nothing
 
 
-def test_what_a_killed_writer_left_in_rollback_mode_is_settled_by_a_reader(gallery_path, truth):
-    """A hot journal: SQLite must roll back before anyone can read."""
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_what_a_killed_writer_left_in_rollback_mode_is_settled_by_a_reader(gallery_path, truth, opened_before):
+    """A hot journal: SQLite must roll back before anyone can read, also who had the gallery open already."""
     import subprocess
     import sys
 
@@ -313,9 +335,10 @@ def test_what_a_killed_writer_left_in_rollback_mode_is_settled_by_a_reader(galle
         "c.execute('DELETE FROM statements'); c.execute('UPDATE cases SET report = zeroblob(9000)')\n"
         "os.kill(os.getpid(), 9)"
     )
+    earlier = Gallery.open(gallery_path) if opened_before else None
     subprocess.run([sys.executable, "-c", code, str(gallery_path / "cases.db")], check=False)
     assert (gallery_path / "cases.db-journal").stat().st_size > 0
-    with Gallery.open(gallery_path) as gallery:
+    with earlier or Gallery.open(gallery_path) as gallery:
         assert answers(gallery) == truth
         assert gallery.verify().ok
 

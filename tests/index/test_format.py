@@ -108,8 +108,27 @@ def test_the_schema_has_not_changed_without_a_new_version(tmp_path):
     new_gallery(tmp_path / "new", 2).close()
     migrated = as_written(1, tmp_path / "migrated")
     Gallery.open(migrated, read_only=False).close()
-    assert tables(as_written(2, tmp_path / "old")) == tables(tmp_path / "new") == tables(migrated)
+    old = as_written(2, tmp_path / "old")
+    assert "cases_day" not in [name for _, name, _ in tables(old)]
+    Gallery.open(old, read_only=False).close()
+    assert tables(old) == tables(tmp_path / "new") == tables(migrated)
     assert schema.SCHEMA_VERSION == 2
+
+
+def test_a_writer_indexes_the_days_and_date_filters_use_it(tmp_path):
+    """Galleries of format 2 were made without that index; they answer the same before and after."""
+    path, where = as_written(2, tmp_path / "g"), Filter(recorded_from="1990-05-31", recorded_to="1990-12-31")
+    sql, values = where.conditions()
+    plan = f"EXPLAIN QUERY PLAN SELECT number FROM cases WHERE {sql}"  # noqa: S608
+    found = []
+    for read_only in (True, False, True):
+        with Gallery.open(path, read_only=read_only) as gallery:
+            found.append(gallery.search([[0, 0, 1]] if gallery.dim == 3 else [[0, 1]], where=where))
+        with closing(sqlite3.connect(path / "cases.db")) as database:
+            used = "cases_day" in str(database.execute(plan, values).fetchall())
+            assert used == (len(found) > 1)
+    assert len(found[0][0]) > 0
+    assert found[0] == found[1] == found[2]
 
 
 def test_two_writers_that_find_an_old_gallery_migrate_it_once(golden):

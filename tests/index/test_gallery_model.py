@@ -1,4 +1,4 @@
-"""Any order of changes, openings and searches agrees with a dictionary and brute force."""
+"""Any order of changes, crashes, openings and searches agrees with a dictionary and brute force."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from index import Case, Filter, Gallery, Ingest, diff_galleries
-from index.errors import DuplicateCase, NoReembed, ReembedUnderWay, UnknownCase, WrongBundle
+from index import Case, Filter, Gallery, Ingest, all_of, diff_galleries, parse_where
+from index.errors import DuplicateCase, GalleryError, NoReembed, ReembedUnderWay, UnknownCase, WrongBundle
 from tests.index.gallery_samples import by_hand, clumped, fused_by_hand, new_gallery, sample_case
 
 DIMS = (6, 4)
@@ -22,6 +22,26 @@ ROWS = [clumped(80, dim, seed=dim) for dim in DIMS]
 """For each of two bundles the vectors: of case n, and behind the first 40 of what replaces it."""
 BUNDLES = [("toy", "ab" * 32, 6), ("other", "cd" * 32, 4)]
 WORDS = ["vorhofflimmern", "sinusrhythmus", "linksschenkelblock", "Überleitung"]
+FILTERS = {
+    "all": (None, lambda case: True),
+    "women": (Filter(sex="female"), lambda case: case.sex == "female"),
+    "adults": (Filter(age_from=30, age_to=60), lambda case: case.age is not None and 30 <= case.age <= 60),
+    "site": (Filter(site="site-1"), lambda case: case.site == "site-1"),
+    "dates": (
+        Filter(recorded_from="1992-01-01", recorded_to="1996-06-30"),
+        lambda case: "1992-01-01" <= case.recorded[:10] <= "1996-06-30",
+    ),
+    "present": (Filter(present=("NORM",)), lambda case: "NORM" in case.statements),
+    "absent": (
+        Filter(absent=("IMI",), sex="male"),
+        lambda case: "IMI" not in case.statements and case.sex == "male",
+    ),
+    "written": (
+        parse_where('not (sex = male or age < 30) and report ~ "sinusrhythmus"'),
+        lambda case: case.sex == "female" and case.age >= 30 and "sinusrhythmus" in case.report,
+    ),
+}
+"""Conditions, and what they say in plain Python."""
 numbers = st.lists(st.integers(0, 39), max_size=6, unique=True)
 
 
@@ -165,18 +185,77 @@ class GalleryMachine(RuleBasedStateMachine):
         self.gallery = Gallery.open(self.folder / "g", read_only=False)
         self.reader = Gallery.open(self.folder / "g")
 
+    @rule(spilled=st.booleans(), read_only_first=st.booleans())
+    def crash(self, spilled, read_only_first):
+        """The gallery goes on from the bytes that a writer leaves who is killed in the middle of a transaction."""
+        connection = self.gallery._session._connection
+        connection.execute(f"PRAGMA cache_size = {1 if spilled else 2000}")  # 1: unfinished pages reach the files
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE cases SET report = 'half done', extra = printf('%.*c', 5000, 'x')")
+        connection.execute("DELETE FROM vectors")
+        connection.execute("UPDATE state SET generation = generation + 7")
+        left = shutil.copytree(self.folder / "g", self.folder / "left", ignore=shutil.ignore_patterns("*-shm"))
+        connection.execute("ROLLBACK")
+        self.gallery.close()
+        self.reader.close()
+        shutil.rmtree(self.folder / "g")
+        left.rename(self.folder / "g")
+        for read_only in (True, False) if read_only_first else (False, True):
+            opened = Gallery.open(self.folder / "g", read_only=read_only)
+            assert opened.notices == ()
+            setattr(self, "reader" if read_only else "gallery", opened)
+
+    @rule(which=numbers, kind=st.sampled_from(["add", "replace", "delete"]), steps=st.integers(1, 400))
+    def fail_within(self, which, kind, steps):
+        """A change that breaks off after so many steps of SQLite's machine is not there, and the next one works."""
+        new = [number for number in which if number not in self.ever]
+        held = self.held[: len(which)]
+        other = [(number + 40) % 80 for number in held]
+        if not (new if kind == "add" else held):
+            return
+        connection = self.gallery._session._connection
+        connection.set_progress_handler(lambda: 1, steps)
+        try:
+            if kind == "add":
+                self.gallery.add([case_of(n) for n in new], self.rows[new])
+            elif kind == "replace":
+                self.gallery.replace([case_of(n) for n in other], self.rows[other])
+            else:
+                self.gallery.delete([id_of(n) for n in held])
+        except GalleryError as error:
+            assert "interrupted" in str(error)  # noqa: PT017  # either is right
+        else:
+            self.generation += 1
+            self.forget(held if kind != "add" else [])
+            self.held += new if kind == "add" else other if kind == "replace" else []
+            self.ever |= set(new) if kind == "add" else set()
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    @rule(which=numbers)
+    def read_while_another_writes(self, which):
+        """A snapshot stays what it was, whatever is committed beside it."""
+        new = [number for number in which if number not in self.ever]
+        with self.reader.snapshot() as generation:
+            assert generation == self.generation
+            self.add(new, None, False)
+            assert self.reader.ids() == [id_of(n) for n in self.held[: len(self.held) - len(new)]]
+            assert len(self.reader.vectors()) == len(self.held) - len(new)
+
     @rule(
         query=st.integers(0, 39),
         k=st.integers(1, 12),
         use_reader=st.booleans(),
         own=st.booleans(),
         word=st.sampled_from([None, *WORDS]),
+        name=st.sampled_from(sorted(FILTERS)),
     )
-    def search(self, query, k, use_reader, own, word):
+    def search(self, query, k, use_reader, own, word, name):
         gallery = self.reader if use_reader else self.gallery
         patient = sample_case(query).patient_key if own else None
-        allowed = [n for n in self.allowed(patient) if word is None or self.says(n, word)]
-        where = None if word is None else Filter(text=word)
+        condition, holds = FILTERS[name]
+        allowed = [n for n in self.allowed(patient) if holds(case_of(n)) and (word is None or self.says(n, word))]
+        where = all_of(condition, None if word is None else Filter(text=word))
         hits = gallery.search(self.rows[[query]], k=k, exclude_patients=[patient], where=where)[0]
         assert [(hit.case_id, hit.score) for hit in hits] == self.nearest(query, k, allowed)
 

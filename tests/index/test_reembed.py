@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from index import Gallery, NextBundle
+from index import Gallery, NextBundle, vectors
 from index.errors import BadVector, GalleryDamaged, GalleryError, NoReembed, ReembedUnderWay, UnknownCase, WrongBundle
 from tests.index.gallery_samples import SHA, by_hand, filled, sample_case, unit
 
@@ -220,3 +220,23 @@ def test_a_damaged_new_vector_does_not_take_the_place_of_a_good_old_one(path, wr
     assert np.array_equal(writer.vectors(), OLD)
     writer.reembed_cancel()
     assert writer.verify().ok
+
+
+def test_a_disk_that_fills_after_the_move_was_committed_takes_nothing_back(path, writer, monkeypatch):
+    """Only the cache could not be written: the call says what is true, and the cache is a notice."""
+
+    def full(*_, **__):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorname = "SQLITE_FULL"
+        raise error
+
+    writer.reembed_begin(*NEXT_ARGUMENTS)
+    embed_rest(writer)
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors, "save_cache", full)
+        assert writer.reembed_finish() == 2
+    assert any("could not be written" in notice for notice in writer.notices)
+    assert np.array_equal(writer.vectors(), NEW[:8])
+    with Gallery.open(path) as reader:
+        assert reader.bundle_sha256 == "cd" * 32
+        assert reader.verify().ok
