@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Gallery, Ingest
+from index import Case, CaseGallery, Ingest
 from index.errors import DuplicateCase
 from retrieval.errors import NoWaveform
 from retrieval.streams import NewCase, Refusal, Stream
@@ -28,18 +29,39 @@ CHUNK = 32
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """A case that was read and encoded in another process.
+
+    Args:
+        case: what was read.
+        vector: float32 ``[dim]``, of the same bytes as if it were made here; None where none could be made.
+        refusal: why there is no vector.
+    """
+
+    case: Case
+    vector: NDArray[np.float32] | None
+    refusal: Refusal | None = None
+
+
+Item = NewCase | Embedded | Refusal
+Chunks = Generator[Sequence[Item], None, None]
+Reading = Callable[[Stream, int, "Bundle"], Chunks]
+"""Gives the items of a stream from a number on, in order, in chunks of ``CHUNK``; closed, it ends what it began."""
+
+
+@dataclass(frozen=True)
 class BuildReport:
     """What a build did.
 
     Args:
-        path: the gallery.
+        path: the gallery's folder, or its place in Milvus.
         cases: how many cases the stream gave it, those of earlier starts included.
         refused: what could not become a case.
         missing: records of the source that have no files here.
         resumed: items that an earlier start had taken already.
     """
 
-    path: Path
+    path: Path | str
     cases: int
     refused: tuple[Refusal, ...] = ()
     missing: int = 0
@@ -50,33 +72,32 @@ class BuildReport:
 class _Filling:
     """A stream on its way into an open gallery."""
 
-    gallery: Gallery
+    gallery: CaseGallery
     towers: Bundle
     update: bool
     refused: list[Refusal]
     seen: set[str] = field(default_factory=set)
 
-    def take(self, items: Sequence[NewCase | Refusal], taken: Ingest) -> Ingest:
+    def take(self, items: Sequence[Item], taken: Ingest) -> Ingest:
         """One chunk: refusals are put down, known cases replaced or refused, the others added."""
         self.refused += [item for item in items if isinstance(item, Refusal)]
-        fresh = [item for item in items if isinstance(item, NewCase)]
+        fresh = [item for item in items if not isinstance(item, Refusal)]
         there = self.gallery.known([item.case.case_id for item in fresh])
         usable = self._usable(fresh, there)
-        images = self._images(usable)
-        vectors = self.towers.encode_pages(list(images.values())) if images else np.empty((0, self.towers.dim))
-        place = {case_id: row for row, case_id in enumerate(images)}
-        cases = [item.case for item in usable if item.case.case_id in images]
+        vectors = self._vectors(usable)
+        cases = [item.case for item in usable if item.case.case_id in vectors]
         old, new = ([case for case in cases if (case.case_id in there) is known] for known in (True, False))
         if old:
-            self.gallery.replace(old, vectors[[place[case.case_id] for case in old]])
+            self.gallery.replace(old, np.stack([vectors[case.case_id] for case in old]))
         done = replace(taken, done=taken.done + len(items), refused=_kept(self.refused))
-        self.gallery.add(new, vectors[[place[case.case_id] for case in new]], ingest=done)
+        rows = [vectors[case.case_id] for case in new]
+        self.gallery.add(new, np.reshape(rows, (len(rows), self.towers.dim)), ingest=done)
         return done
 
-    def _usable(self, items: Sequence[NewCase], there: set[str]) -> list[NewCase]:
+    def _usable(self, items: Sequence[NewCase | Embedded], there: set[str]) -> list[NewCase | Embedded]:
         """Cases that may be added, or replaced where that is asked for; the others are refused by name."""
         gone = self.gallery.retired([item.case.case_id for item in items])
-        usable: list[NewCase] = []
+        usable: list[NewCase | Embedded] = []
         for item in items:
             case_id = item.case.case_id
             reason = self._reason_against(case_id, case_id in there, case_id in gone)
@@ -96,19 +117,41 @@ class _Filling:
             return f"{case_id} is in the gallery already; it was left as it is"
         return ""
 
-    def _images(self, items: Sequence[NewCase]) -> dict[str, NDArray[np.uint8]]:
-        """What the tower reads of each case, by its id; a picture has nothing for a tower of encodings."""
+    def _vectors(self, items: Sequence[NewCase | Embedded]) -> dict[str, NDArray[np.float32]]:
+        """The vector ``[dim]`` of each case, by its id; a case that has none is refused."""
+        vectors: dict[str, NDArray[np.float32]] = {}
         images: dict[str, NDArray[np.uint8]] = {}
         for item in items:
+            case_id = item.case.case_id
+            if isinstance(item, Embedded):
+                if item.vector is not None:
+                    vectors[case_id] = item.vector
+                self.refused += [item.refusal] if item.refusal else []
+                continue
             try:
-                images[item.case.case_id] = self.towers.image_of(item.page, item.recording)
-            except NoWaveform as error:
-                self.refused.append(Refusal.of(item.case.case_id, error))
-        return images
+                images[case_id] = self.towers.image_of(item.page, item.recording)
+            except NoWaveform as error:  # a picture has nothing for a tower of encodings
+                self.refused.append(Refusal.of(case_id, error))
+        if images:
+            vectors |= zip(images, self.towers.encode_pages(list(images.values())), strict=True)
+        return vectors
+
+
+def read_here(stream: Stream, first: int, towers: Bundle) -> Chunks:
+    """The items of a stream from number ``first`` on in chunks, read in this process; pages are encoded later."""
+    items = stream.after(first)
+    while chunk := list(islice(items, CHUNK)):
+        yield chunk
 
 
 def fill(
-    gallery: Gallery, stream: Stream, towers: Bundle, *, update: bool = False, progress: Progress | None = None
+    gallery: CaseGallery,
+    stream: Stream,
+    towers: Bundle,
+    *,
+    update: bool = False,
+    progress: Progress | None = None,
+    reading: Reading = read_here,
 ) -> BuildReport:
     """Take a stream into a gallery that is open for writing, from wherever an earlier call left off.
 
@@ -118,17 +161,19 @@ def fill(
         towers: the bundle.
         update: whether a case whose id is in the gallery takes the place of that one, instead of being refused.
         progress: called with (items done, all).
+        reading: where the items are read; which one it is leaves no trace in the gallery.
     """
     mark = fingerprint(stream, towers, update)
     taken = gallery.ingest(mark) or Ingest(mark, 0)
     resumed = taken.done
-    filling = _Filling(gallery, towers, update, [Refusal(*item) for item in taken.refused])
+    seen = stream.named(taken.done) if stream.named else set()
+    filling = _Filling(gallery, towers, update, [Refusal(*item) for item in taken.refused], seen)
     if not taken.finished:
-        items = stream.after(taken.done)
-        while chunk := list(islice(items, CHUNK)):
-            taken = filling.take(chunk, taken)
-            if progress:
-                progress(taken.done, max(stream.total, taken.done))
+        with closing(reading(stream, taken.done, towers)) as chunks:
+            for chunk in chunks:
+                taken = filling.take(chunk, taken)
+                if progress:
+                    progress(taken.done, max(stream.total, taken.done))
         gallery.add([], np.empty((0, towers.dim), np.float32), ingest=replace(taken, finished=True))
         gallery.prepare_index()  # does nothing where the gallery is small enough to be searched exactly
     count = taken.done - len(filling.refused)

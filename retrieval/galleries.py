@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index import Gallery
+from index import Gallery, in_milvus, open_at
 from index.connection import DATABASE
 from index.errors import GalleryBusy, GalleryError, GalleryExists
-from retrieval.filling import BuildReport, Progress, fill, fingerprint
+from retrieval.filling import BuildReport, Progress, Reading, fill, fingerprint, read_here
 from retrieval.streams import Refusal, Stream, files_stream, ptbxl_stream, simulated_stream
 
 if TYPE_CHECKING:
@@ -40,22 +40,26 @@ def build_gallery(
     replace: bool = False,
     wait: bool = False,
     progress: Progress | None = None,
+    reading: Reading = read_here,
 ) -> BuildReport:
     """Encode the cases of a stream and store them in a new gallery; called again after a kill, it goes on.
 
     Args:
-        path: the folder to make.
+        path: the folder to make, or a place in Milvus.
         stream: the cases, and files that were refused on the way.
         towers: the bundle; its hash is written into the gallery.
         replace: take the place of a gallery that stands there.
         wait: for another process that builds the same gallery, instead of refusing.
         progress: called with (items done, all).
+        reading: where the cases are read and encoded; a build begun in one place may be finished in another.
 
     Raises:
         GalleryExists: when something stands there and ``replace`` is not given.
         GalleryBusy: when another process builds it.
         GalleryError: when not one case could be used.
     """
+    if in_milvus(path):
+        return _build_in_milvus(path, stream, towers, replace, progress, reading)
     target = Path(path)
     _check_target(target, replace)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ def build_gallery(
     with _alone(made, target, wait):
         _check_target(target, replace)  # another process may have finished it meanwhile
         with _unfinished(made, stream, towers) as gallery:
-            report = fill(gallery, stream, towers, progress=progress)
+            report = fill(gallery, stream, towers, progress=progress, reading=reading)
         if not report.cases:
             shutil.rmtree(made)
             raise GalleryError(_nothing_usable(report.refused))
@@ -72,23 +76,43 @@ def build_gallery(
 
 
 def add_to_gallery(
-    path: str | Path, stream: Stream, towers: Bundle, *, update: bool = False, progress: Progress | None = None
+    path: str | Path,
+    stream: Stream,
+    towers: Bundle,
+    *,
+    update: bool = False,
+    progress: Progress | None = None,
+    reading: Reading = read_here,
 ) -> BuildReport:
     """Take a stream into a gallery that stands; called again after a kill, it goes on and doubles nothing.
 
     Args:
-        path: the gallery.
+        path: the gallery, a folder or a place in Milvus.
         stream: the cases.
         towers: the bundle that made the gallery's vectors.
         update: whether a case whose id is there takes the place of that one; else it is refused by name.
         progress: called with (items done, all).
+        reading: where the cases are read and encoded.
 
     Raises:
         GalleryMissing: when there is none.
         WrongBundle: when another bundle made its vectors.
     """
-    with Gallery.open(path, read_only=False, bundle_sha256=towers.sha256) as gallery:
-        return fill(gallery, stream, towers, update=update, progress=progress)
+    with open_at(path, read_only=False, bundle_sha256=towers.sha256) as gallery:
+        return fill(gallery, stream, towers, update=update, progress=progress, reading=reading)
+
+
+def _build_in_milvus(
+    place: str | Path, stream: Stream, towers: Bundle, replace: bool, progress: Progress | None, reading: Reading
+) -> BuildReport:
+    from retrieval.milvus_building import build_in_milvus
+
+    if replace:
+        raise GalleryExists(f"{place}: a gallery in Milvus is not replaced by a build; drop it first")
+    report = build_in_milvus(place, stream, towers, progress, reading)
+    if not report.cases:
+        raise GalleryError(_nothing_usable(report.refused))
+    return report
 
 
 def build_from_ptbxl(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ class Refusal:
         return cls(file, error.kind, str(error))
 
 
+Part = Callable[[], Iterator[NewCase | Refusal]]
+"""Reads some items of a stream; holds no more than it needs for them, since it may travel to another machine."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """Cases in an order that is the same each time, so that who took the first n goes on with the next.
@@ -64,6 +69,9 @@ class Stream:
         after: the items from number ``n`` on, counted from 0.
         simulated: whether every case is a program's.
         missing: records of the source that have no files here.
+        part: the items from number ``n`` to before ``m``, as what can be sent to another process and called there;
+            None for a stream that only its own process can read.
+        named: the ids in the first ``n`` items, without reading them; None where no id can come twice.
     """
 
     name: str
@@ -71,13 +79,36 @@ class Stream:
     after: Callable[[int], Iterator[NewCase | Refusal]]
     simulated: bool = False
     missing: int = 0
+    part: Callable[[int, int], Part] | None = None
+    named: Callable[[int], set[str]] | None = None
+
+    @classmethod
+    def in_parts(
+        cls,
+        name: str,
+        total: int,
+        part: Callable[[int, int], Part],
+        *,
+        simulated: bool = False,
+        missing: int = 0,
+        named: Callable[[int], set[str]] | None = None,
+    ) -> Stream:
+        """A stream of which any part can be read anywhere."""
+        return cls(name, total, lambda first: part(first, total)(), simulated, missing, part, named)
 
     @classmethod
     def of(cls, items: Iterable[NewCase | Refusal], *, simulated: bool = False) -> Stream:
         """Items that are in memory."""
         listed = list(items)
         names = [item.case.case_id if isinstance(item, NewCase) else item.file for item in listed]
-        return cls(_name("listed", *names), len(listed), lambda first: iter(listed[first:]), simulated)
+
+        def part(first: int, last: int) -> Part:
+            return partial(iter, listed[first:last])
+
+        def named(number: int) -> set[str]:
+            return {item.case.case_id for item in listed[:number] if isinstance(item, NewCase)}
+
+        return cls.in_parts(_name("listed", *names), len(listed), part, simulated=simulated, named=named)
 
 
 def ptbxl_stream(folder: str | Path, folds: Sequence[int]) -> Stream:
@@ -94,7 +125,12 @@ def ptbxl_stream(folder: str | Path, folds: Sequence[int]) -> Stream:
     if not rows:
         raise CorpusError(f"{folder} holds the files of none of the {missing} records of folds {list(folds)}")
     name = _name("ptbxl", *(row.path for row in rows))
-    return Stream(name, len(rows), lambda first: _ptbxl_cases(corpus, rows[first:]), missing=missing)
+    files = replace(corpus, rows=())
+
+    def part(first: int, last: int) -> Part:
+        return partial(_ptbxl_cases, files, rows[first:last])
+
+    return Stream.in_parts(name, len(rows), part, missing=missing)
 
 
 def files_stream(folder: str | Path, table: str | Path) -> Stream:
@@ -110,7 +146,14 @@ def files_stream(folder: str | Path, table: str | Path) -> Stream:
         raise BadArgument(f"{folder} is no folder; give the one that the paths of the table are relative to")
     rows = read_reports(table, folder)
     content = hashlib.sha256(Path(table).read_bytes()).hexdigest()
-    return Stream(_name("files", str(Path(folder).resolve()), content), len(rows), lambda n: _file_cases(rows[n:]))
+
+    def part(first: int, last: int) -> Part:
+        return partial(_file_cases, rows[first:last])
+
+    def named(number: int) -> set[str]:
+        return {row.file for row in rows[:number]}
+
+    return Stream.in_parts(_name("files", str(Path(folder).resolve()), content), len(rows), part, named=named)
 
 
 def simulated_stream(cases: int, first_seed: int = 0) -> Stream:
@@ -118,7 +161,11 @@ def simulated_stream(cases: int, first_seed: int = 0) -> Stream:
     if cases < 1:
         raise BadArgument(f"a gallery of {cases} simulated cases was asked for; it needs at least 1")
     name = _name("simulated", str(first_seed), str(cases))
-    return Stream(name, cases, lambda n: simulated_cases(cases - n, first_seed + n), simulated=True)
+
+    def part(first: int, last: int) -> Part:
+        return partial(simulated_cases, last - first, first_seed + first)
+
+    return Stream.in_parts(name, cases, part, simulated=True)
 
 
 def simulated_cases(number: int, first_seed: int = 0) -> Iterator[NewCase]:
@@ -177,6 +224,9 @@ def _case_of(row: ReportRow, coming: Future[Intake]) -> NewCase | Refusal:
         source=row.file,
         age=row.age if row.age is not None or own is None else own.age,
         sex=row.sex or (own.sex if own else None),
+        site=row.site,
+        device=row.device,
+        recorded=row.recorded,
         waveform=pack(own) if own else None,
         page=None if own else page_png(taken.page),
     )

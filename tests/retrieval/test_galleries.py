@@ -167,6 +167,21 @@ def test_adding_goes_on_doubles_nothing_and_replaces_when_told(tmp_path, towers,
         assert gallery.verify().ok
 
 
+def test_the_first_mention_of_an_id_counts_also_where_a_run_stopped_before_the_second(tmp_path, towers, new_case):
+    build_gallery(tmp_path / "g", Stream.of([new_case(1)]), towers)
+    first, second = new_case(200, "c1"), new_case(201, "c1")
+    more = Stream.of([first, *(new_case(seed) for seed in range(10, 60)), second])
+    with pytest.raises(_Killed):
+        add_to_gallery(tmp_path / "g", breaking(more, 45), towers, update=True)
+    report = add_to_gallery(tmp_path / "g", more, towers, update=True)
+    assert report.resumed == CHUNK
+    assert [(one.file, one.message) for one in report.refused] == [
+        ("c1", "c1 is named twice; the first mention was taken")
+    ]
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert gallery.cases(["c1"]) == [first.case]
+
+
 def test_a_deleted_id_is_refused_by_name(tmp_path, towers, new_case):
     build_gallery(tmp_path / "g", Stream.of([new_case(1), new_case(2)]), towers)
     with Gallery.open(tmp_path / "g", read_only=False) as gallery:
