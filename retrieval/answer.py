@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Case
+from index import Case, Filter
 from retrieval.ecg.page import CanonicalPage
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NearBeatError
@@ -31,7 +31,8 @@ class Query:
 
     ``file`` is the path as given, ``None`` for a sentence or an object in memory; ``kind`` the reader that took it
     (``"text"`` for a sentence). ``page`` is the canonical page; ``recording`` exists where the file held
-    samples; ``vector`` is the tower's answer, float32 ``[dim]`` of length 1.
+    samples; ``vector`` is the tower's answer, float32 ``[dim]`` of length 1. ``text`` is the sentence, or what was
+    sought beside an ECG; ``case_id`` the gallery's own case that was asked about (kind ``"case"``).
     """
 
     file: str | None
@@ -41,6 +42,7 @@ class Query:
     page: CanonicalPage | None = field(default=None, compare=False, repr=False)
     recording: Recording | None = field(default=None, compare=False, repr=False)
     vector: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    case_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Answer:
     ``ranked_by`` says what ordered the hits: similarity of vectors, the words of the reports, or both fused; a hit's
     ``score`` is its cosine similarity in each case. Where the search was not ``exact``, ``recall`` is the share of
     the ten nearest that it finds, measured on the gallery's own vectors. ``log_id`` is its number in the log.
+    ``k`` and ``where`` are what was asked for, ``patient`` whose ECGs were left out; it is in no JSON.
     """
 
     query: Query
@@ -117,6 +120,9 @@ class Answer:
     ranked_by: RankedBy = "vectors"
     recall: float | None = None
     log_id: int | None = None
+    k: int = 0
+    where: str | Filter | None = None
+    patient: str | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """The answer as an object of ``nearbeat.answer/1``."""
@@ -127,6 +133,8 @@ class Answer:
         }
         if self.query.text is not None:
             query["text"] = self.query.text
+        if self.query.case_id is not None:
+            query["case_id"] = self.query.case_id
         answer: dict[str, Any] = {
             "schema": SCHEMA,
             "query": query,

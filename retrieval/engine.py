@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index import Case, Filter, Gallery, Neighbour, Where, parse_where
+from index import Case, CaseGallery, Filter, Neighbour, Where, open_at, parse_where
 from retrieval.answer import Answer, GalleryRef, Hit, ModelRef, Query, RankedBy
 from retrieval.answer_log import AnswerLog, LoggedAnswer
 from retrieval.ecg.page import CanonicalPage, Gray, canonical_page
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 WhereText = str | Filter
 """Which cases may answer: the text of a condition, or a filter."""
+Made = TypeVar("Made")
 Ecg = str | Path | Recording | CanonicalPage | Intake
 
 
@@ -37,7 +38,8 @@ def open_gallery(
     """Open a gallery for search.
 
     Args:
-        path: the gallery's folder; ``None`` is the embedded default of simulated cases, built on first use.
+        path: the gallery's folder, or its place in Milvus (docs/milvus.md); ``None`` is the embedded default of
+            simulated cases, built on first use.
         bundle: a bundle, its folder, or ``None`` for the one that is shipped.
         log: a file in which every answer is put down, so that it can be given again (``retrieval.replay``).
 
@@ -52,7 +54,7 @@ def open_gallery(
 
         path = default_gallery(towers)
     kept = AnswerLog(log) if isinstance(log, str | Path) else log
-    return Engine(Gallery.open(path, read_only=True, bundle_sha256=towers.sha256), towers, kept)
+    return Engine(open_at(path, bundle_sha256=towers.sha256), towers, kept)
 
 
 def load_towers(bundle: str | Path | Bundle | None = None) -> Bundle:
@@ -80,11 +82,11 @@ class Engine:
     Files are read in a process of their own, with limits of time and memory, that starts with the first of them.
     """
 
-    def __init__(self, gallery: Gallery, towers: Bundle, log: AnswerLog | None = None) -> None:
+    def __init__(self, gallery: CaseGallery, towers: Bundle, log: AnswerLog | None = None) -> None:
         self.gallery = gallery
         self.towers = towers
         self.log = log
-        self._counts: Mapping[str, int] | None = None
+        self._known: dict[str, tuple[int, Any]] = {}
         self._reader: Reader | None = None
 
     def __enter__(self) -> Engine:
@@ -111,7 +113,13 @@ class Engine:
         return self._reader.read(path)
 
     def query(
-        self, ecg: Ecg, k: int = 10, *, patient_key: str | None = None, where: WhereText | None = None
+        self,
+        ecg: Ecg,
+        k: int = 10,
+        *,
+        patient_key: str | None = None,
+        where: WhereText | None = None,
+        text: str | None = None,
     ) -> Answer:
         """The ``k`` nearest cases of one ECG.
 
@@ -120,12 +128,13 @@ class Engine:
             k: how many neighbours, 1 or more.
             patient_key: whose ECG this is, where the file does not say so; that patient's own ECGs are listed apart.
             where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
+            text: what is sought beside the ECG: its vector and that of the ECG count alike.
 
         Raises:
-            BadInput: its children say what is wrong with the file.
+            BadInput: its children say what is wrong with the file; ``EmptySentence`` when the text holds no word.
             BadSearch: when the condition is none.
         """
-        return self.query_all([ecg], k, patient_keys=[patient_key], where=where)[0]
+        return self.query_all([ecg], k, patient_keys=[patient_key], where=where, text=text)[0]
 
     def query_all(
         self,
@@ -134,20 +143,24 @@ class Engine:
         *,
         patient_keys: Sequence[str | None] | None = None,
         where: WhereText | None = None,
+        text: str | None = None,
     ) -> list[Answer]:
         """As ``query`` for several ECGs, encoded and searched together; each answer is the same as alone."""
         _check_k(k)
         condition = condition_of(where)
+        words = None if text is None else sentence(text)
         queries = [as_query(self._read(ecg) if isinstance(ecg, str | Path) else ecg) for ecg in ecgs]
         given = patient_keys or [None] * len(queries)
         patients = [key or _own_key(query) for key, query in zip(given, queries, strict=True)]
         pages = [self._image(query) for query in queries]
         vectors = self.towers.encode_pages(pages, threads=1 if len(pages) == 1 else 0)
+        if words is not None:
+            vectors = unit_sum(vectors, self.towers.encode_texts([words]))
         with self.gallery.snapshot() as generation:  # the facts, the ranks and the cases are of one generation
             asked = _Asked(self._place(generation), k, where, "vectors")
             found = self.gallery.find(vectors, k=k, exclude_patients=patients, where=condition)
             return [
-                self._answer(replace(query, vector=vector), asked, near, patient, found.recall)
+                self._answer(replace(query, vector=vector, text=words), asked, near, patient, found.recall)
                 for query, vector, near, patient in zip(queries, vectors, found.neighbours, patients, strict=True)
             ]
 
@@ -180,11 +193,41 @@ class Engine:
             query = Query(None, "text", text=words, vector=vector)
             return self._answer(query, _Asked(self._place(generation), k, where, by), near, None, recall)
 
+    def like(self, case_id: str, k: int = 10, *, where: WhereText | None = None) -> Answer:
+        """The ``k`` cases nearest to one of the gallery's own; neither it nor its patient's others are among them.
+
+        Args:
+            case_id: the case.
+            k: how many neighbours, 1 or more.
+            where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
+
+        Raises:
+            UnknownCase: when the gallery has no such case.
+            BadSearch: when the condition is none.
+        """
+        _check_k(k)
+        condition = condition_of(where)
+        with self.gallery.snapshot() as generation:
+            case, vector = self.gallery.cases([case_id])[0], self.gallery.vectors([case_id])[0]
+            asked = _Asked(self._place(generation), k, where, "vectors")
+            found = self.gallery.find(vector[None], k + 1, [case.patient_key], condition)
+            near = [one for one in found.neighbours[0] if one.case_id != case_id][:k]
+            ranked = [replace(one, rank=rank) for rank, one in enumerate(near, start=1)]
+            return self._answer(_case_query(case, vector), asked, ranked, case.patient_key, found.recall)
+
     def statement_counts(self) -> Mapping[str, int]:
         """How many cases of the gallery have each statement."""
-        if self._counts is None:
-            self._counts = self.gallery.statement_counts()
-        return self._counts
+        return self.remembered("statement_counts", self.gallery.statement_counts)
+
+    def remembered(self, name: str, make: Callable[[], Made]) -> Made:
+        """What ``make`` tells of the gallery, made once for each of its generations."""
+        with self.gallery.snapshot() as generation:
+            known = self._known.get(name)
+        if known is None or known[0] != generation:
+            # Made without a lock: two threads at once make the same twice, and neither waits for the other.
+            known = generation, make()
+            self._known[name] = known
+        return known[1]
 
     def _answer(
         self,
@@ -196,8 +239,10 @@ class Engine:
     ) -> Answer:
         """What was found as an answer, put down in the log where one is kept; call it inside a snapshot."""
         model = ModelRef(self.towers.name, self.towers.sha256)
-        hits, earlier = self._hits(query, near, asked.by), self._earlier(patient)
+        hits = self._hits(query, near, asked.by)
+        earlier = tuple(case for case in self._earlier(patient) if case.case_id != query.case_id)
         answer = Answer(query, asked.place, model, hits, recall is None, earlier, asked.by, recall)
+        answer = replace(answer, k=asked.k, where=asked.where, patient=patient)
         if self.log is None:
             return answer
         return replace(answer, log_id=self.log.append(logged(answer, asked.k, asked.where)))
@@ -233,6 +278,27 @@ def as_query(ecg: Recording | CanonicalPage | Intake) -> Query:
     return Query(ecg.file, ecg.kind, ecg.warnings, page=ecg.page, recording=ecg.recording)
 
 
+def unit_sum(vectors: Vectors, others: Vectors) -> Vectors:
+    """Sums of unit rows ``[n, dim]`` with others ``[n or 1, dim]``, of length 1 again; both count alike.
+
+    Opposite rows have no sum to speak of; the first is kept then.
+    """
+    both = vectors.astype(np.float64) + others.astype(np.float64)
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    return np.where(length > 1e-6, both / np.maximum(length, 1e-6), vectors).astype(np.float32)
+
+
+def _case_query(case: Case, vector: NDArray[np.float32]) -> Query:
+    """A case of the gallery as a query: its recording, where one is kept, and its vector."""
+    recording = None
+    if case.waveform is not None:
+        from retrieval.waveforms import unpack
+
+        recording = replace(unpack(case.waveform), age=case.age, sex=case.sex, patient_key=case.patient_key)
+    page = None if recording is None else canonical_page(recording)
+    return Query(None, "case", page=page, recording=recording, vector=vector, case_id=case.case_id)
+
+
 def sentence(text: str) -> str:
     """A text query in one line.
 
@@ -259,6 +325,7 @@ def logged(answer: Answer, k: int, where: WhereText | None) -> LoggedAnswer:
     """An answer as the log keeps it: no file name, no patient's key, no pixels."""
     if answer.query.vector is None:
         raise BadArgument("an answer without its query's vector cannot be put down")
+    own = answer.query.case_id
     return LoggedAnswer(
         gallery=answer.gallery.path,
         generation=answer.gallery.generation,
@@ -270,7 +337,7 @@ def logged(answer: Answer, k: int, where: WhereText | None) -> LoggedAnswer:
         ranked_by=answer.ranked_by,
         k=k,
         where=where,
-        excluded=tuple(case.case_id for case in answer.earlier),
+        excluded=(*((own,) if own else ()), *(case.case_id for case in answer.earlier)),
         exact=answer.exact,
         hits=tuple((hit.case_id, hit.score) for hit in answer.hits),
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from index import Condition, Gallery, Neighbour, all_of
+from index import CaseGallery, Condition, Neighbour, all_of
+from index.filters import added_until, none_of
 from retrieval.answer_log import LoggedAnswer, hits_json
 from retrieval.engine import condition_of
 
@@ -43,7 +44,7 @@ class Replay:
     reasons: tuple[str, ...]
 
 
-def replay(gallery: Gallery, logged: LoggedAnswer) -> Replay:
+def replay(gallery: CaseGallery, logged: LoggedAnswer) -> Replay:
     """Search again as it was searched then: the same vector, among the cases that were there then.
 
     Args:
@@ -63,7 +64,7 @@ def replay(gallery: Gallery, logged: LoggedAnswer) -> Replay:
     return Replay(logged, generation, hits, same, tuple(reasons))
 
 
-def _states(gallery: Gallery, logged: LoggedAnswer) -> tuple[ReplayedHit, ...]:
+def _states(gallery: CaseGallery, logged: LoggedAnswer) -> tuple[ReplayedHit, ...]:
     ids = [case_id for case_id, _ in logged.hits]
     known = gallery.known(ids)
     there = [case_id for case_id in ids if case_id in known]
@@ -80,7 +81,7 @@ def _state(added: int | None, generation: int) -> State:
     return "replaced" if added > generation else "the same"
 
 
-def _reasons(gallery: Gallery, logged: LoggedAnswer, generation: int, hits: Sequence[ReplayedHit]) -> list[str]:
+def _reasons(gallery: CaseGallery, logged: LoggedAnswer, generation: int, hits: Sequence[ReplayedHit]) -> list[str]:
     reasons = []
     if gallery.bundle_sha256 != logged.bundle_sha256:
         reasons.append(
@@ -98,7 +99,7 @@ def _reasons(gallery: Gallery, logged: LoggedAnswer, generation: int, hits: Sequ
     return reasons
 
 
-def _again(gallery: Gallery, logged: LoggedAnswer, generation: int) -> list[tuple[str, float]]:
+def _again(gallery: CaseGallery, logged: LoggedAnswer, generation: int) -> list[tuple[str, float]]:
     where = all_of(condition_of(logged.where), *_as_it_was(logged, generation))
     if logged.ranked_by == "words":
         found: Sequence[Neighbour] = gallery.search_words(logged.words, logged.k, where)
@@ -114,8 +115,7 @@ def _as_it_was(logged: LoggedAnswer, generation: int) -> list[Condition]:
     """The cases that were there then, without those that were left out."""
     conditions = []
     if generation != logged.generation:
-        conditions.append(Condition("added <= ?", (logged.generation,)))
+        conditions.append(added_until(logged.generation))
     if logged.excluded:
-        marks = ", ".join("?" * len(logged.excluded))
-        conditions.append(Condition(f"case_id NOT IN ({marks})", logged.excluded))
+        conditions.append(none_of(logged.excluded))
     return conditions

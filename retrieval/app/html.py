@@ -18,8 +18,10 @@ from markupsafe import Markup
 from index import Case
 from retrieval.answer import Answer, Hit, Query
 from retrieval.app import svg
-from retrieval.app.wording import english, person, shared_statements, short_source
+from retrieval.app.wording import english, percentile, person, shared, short_source
 from retrieval.errors import NearBeatError
+from retrieval.evidence.result import Evidence
+from retrieval.evidence.voting import ballots_of
 from retrieval.streams import page_png
 from retrieval.waveforms import unpack
 
@@ -37,6 +39,7 @@ class Section:
         note: a sentence below the heading.
         picture: the original as JPEG, as it came.
         simulated: whether the query itself is a program's.
+        evidence: the answer, weighed.
     """
 
     answer: Answer
@@ -44,6 +47,7 @@ class Section:
     note: str = ""
     picture: bytes | None = None
     simulated: bool = False
+    evidence: Evidence | None = None
 
 
 def write_page(
@@ -117,8 +121,9 @@ def data_uri(data: bytes, kind: str) -> str:
 
 
 def _section(section: Section, counts: Mapping[str, int]) -> dict[str, Any]:
-    answer = section.answer
-    shared = shared_statements(answer.hits, counts, answer.gallery.cases)
+    answer, evidence = section.answer, section.evidence
+    ballots = ballots_of(answer.hits, counts, answer.gallery.cases) if evidence is None else evidence.ballots
+    near = evidence.percentiles if evidence is not None else ()
     return {
         "heading": section.heading or _heading(answer.query),
         "note": section.note,
@@ -129,10 +134,17 @@ def _section(section: Section, counts: Mapping[str, int]) -> dict[str, Any]:
         "original": data_uri(section.picture, "image/jpeg") if section.picture else None,
         "figure": _query_figure(answer.query),
         "votes": [
-            {"words": english(b.code), "code": b.code, "share": b.share, "cases": b.cases, "lift": b.lift}
-            for b in shared
+            {"words": b.english, "code": b.code, "share": b.share, "cases": b.cases, "adjusted": b.adjusted}
+            for b in shared(ballots)
         ],
-        "hits": [_hit(hit) for hit in answer.hits],
+        "contrary": evidence.contrary.sentence if evidence is not None and evidence.contrary is not None else None,
+        "strange": evidence.strange.sentence if evidence is not None and evidence.strange is not None else None,
+        "cautions": [one.sentence for one in evidence.cautions] if evidence is not None else [],
+        "sentence": answer.query.text is not None and answer.query.kind == "text",
+        "hits": [
+            {**_hit(hit), "percentile": percentile(near[place]) if near else None}
+            for place, hit in enumerate(answer.hits)
+        ],
         "earlier": [
             {"case_id": case.case_id, "recorded": case.recorded, "report": case.report} for case in answer.earlier
         ],

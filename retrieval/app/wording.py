@@ -8,7 +8,8 @@ from pathlib import PurePath
 from index import Case
 from retrieval.agreement import name_of
 from retrieval.answer import Hit
-from retrieval.ecg.statements import STATEMENTS
+from retrieval.ecg.statements import words_of
+from retrieval.evidence.result import Ballot
 from retrieval.vote import VotedStatement, vote
 
 VOTED_CASES, VOTED_STATEMENTS = 2, 6
@@ -30,7 +31,7 @@ def describe_statement(code: str, likelihood: float | None) -> str:
 
 def english(code: str) -> str:
     """A statement in English words; an unknown code is itself."""
-    return STATEMENTS[code].english if code in STATEMENTS else code
+    return words_of(code)
 
 
 def person(case: Case) -> str:
@@ -49,6 +50,25 @@ def vote_line(hits: Sequence[Hit], counts: Mapping[str, int], total: int) -> str
         f"{english(b.code)}, {b.cases} of {len(hits)} ({b.lift:.1f} x the gallery's share)"
         for b in shared_statements(hits, counts, total)
     )
+
+
+def ballot_line(ballots: Sequence[Ballot], hits: int) -> str:
+    """As ``vote_line``, with the share of the vote and the share adjusted for how common the statement is."""
+    return "; ".join(
+        f"{b.english}, {b.cases} of {hits} ({b.share:.0%} of the vote, adjusted {b.adjusted:.0%}, {b.lift:.1f} x the "
+        "gallery's share)"
+        for b in shared(ballots)
+    )
+
+
+def shared(ballots: Sequence[Ballot]) -> list[Ballot]:
+    """The statements that at least two of the nearest cases carry, by falling share."""
+    return [ballot for ballot in ballots if ballot.cases >= VOTED_CASES][:VOTED_STATEMENTS]
+
+
+def percentile(value: float) -> str:
+    """A percentile with as many digits as tell it from 100."""
+    return f"{value:.1f} %" if value < 99.9 else f"{value:.2f} %" if value < 99.99 else "> 99.99 %"
 
 
 def shared_statements(hits: Sequence[Hit], counts: Mapping[str, int], total: int) -> list[VotedStatement]:

@@ -98,6 +98,13 @@ def synonyms(code: str, language: Language = "en") -> tuple[str, ...]:
     return _WORDS[language][code]
 
 
+def words_of(code: str, language: Literal["en", "de"] = "en") -> str:
+    """A statement's usual words; a code that is in no table stands for itself."""
+    if code not in STATEMENTS:
+        return code
+    return STATEMENTS[code].english if language == "en" else STATEMENTS[code].german
+
+
 def superclasses(codes: Iterable[str]) -> frozenset[str]:
     """Name the diagnostic superclasses of the codes, whatever their likelihood; an unknown code has none."""
     found = (STATEMENTS[code].superclass for code in codes if code in STATEMENTS)

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 from retrieval.intake.result import Finding, FoundLead, Intake, IntakeReport
 
 if TYPE_CHECKING:
+    from retrieval.intake.correction import Correction
     from retrieval.intake.declared import Declared
     from retrieval.intake.opening import Contents, Opened
 
 __all__ = ["Finding", "FoundLead", "Intake", "IntakeReport", "read", "read_all"]
 
 
-def read(path: str | Path, page: int | None = None, declared: Declared | None = None) -> Intake:
+def read(
+    path: str | Path,
+    page: int | None = None,
+    declared: Declared | None = None,
+    correction: Correction | None = None,
+) -> Intake:
     """Read a file; docs/formats.md lists the kinds and what is read of each.
 
     Args:
         path: the file; of a WFDB record its ``.hea``, its signal file or the bare stem.
         page: which page or record of the file, from 1; without it, the first that holds an ECG.
         declared: rate, unit and leads of samples whose file does not say them.
+        correction: what a person sets by hand of a page that is a picture (docs/evidence.md).
 
     Raises:
         BadInput: one of its children, for what the user can mend: ``FileMissing``, ``EmptyFile``,
@@ -31,7 +38,7 @@ def read(path: str | Path, page: int | None = None, declared: Declared | None = 
     """
     from retrieval.intake.reading_files import read_file
 
-    return read_file(path, page, declared)
+    return read_file(path, page, declared, correction)
 
 
 def read_all(path: str | Path, declared: Declared | None = None) -> Contents:

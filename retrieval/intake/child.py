@@ -91,7 +91,11 @@ def _read(request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     os.chdir(request["folder"])
     module, _, function = request["reader"].partition(":")
     read = getattr(import_module(module), function)
-    result = read(request["path"], request["page"], _declared(request["declared"]))
+    from retrieval.intake.correction import correction_of
+
+    wishes = [request["path"], request["page"], _declared(request["declared"])]
+    correction = correction_of(request.get("correction"))
+    result = read(*wishes) if correction is None else read(*wishes, correction)
     return result if isinstance(result, tuple) else (result, {})
 
 

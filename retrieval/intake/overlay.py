@@ -18,6 +18,7 @@ from retrieval.intake.result import FoundLead, Intake, IntakeReport, Point, Quad
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from retrieval.intake.correction import Correction
     from retrieval.intake.declared import Declared
 
 Rgb = NDArray[np.uint8]
@@ -59,7 +60,7 @@ class Sketch:
 
 
 def read_and_draw(
-    path: str, page: int | None = None, declared: Declared | None = None
+    path: str, page: int | None = None, declared: Declared | None = None, correction: Correction | None = None
 ) -> tuple[Intake, dict[str, NDArray[Any]]]:
     """Read a file and give the intake with ``overlay``, RGB uint8 ``[height, width, 3]``.
 
@@ -69,7 +70,7 @@ def read_and_draw(
     from retrieval.intake import read
     from retrieval.intake.picture import picture_of
 
-    intake = read(path, page, declared)
+    intake = read(path, page, declared, correction)
     return intake, {"overlay": draw_understood(intake, picture_of(path, intake, declared))}
 
 

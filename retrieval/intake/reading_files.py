@@ -11,6 +11,7 @@ from index.errors import NearBeatError
 from retrieval.ecg.page import CANONICAL, canonical_page
 from retrieval.ecg.recording import check
 from retrieval.errors import BadArgument, BadInput, ExtraMissing, NotAnEcg
+from retrieval.intake.correction import Correction
 from retrieval.intake.declared import Declared
 from retrieval.intake.limits import MAX_PAGES
 from retrieval.intake.opening import Contents, Opened, Recorded, Refusal, Sheet, Source, load_source, understood
@@ -41,12 +42,18 @@ def _guarded(opened: Opened, file: Path) -> Callable[[int], Sheet | Recorded]:
     return load
 
 
-def read_file(path: str | Path, page: int | None = None, declared: Declared | None = None) -> Intake:
+def read_file(
+    path: str | Path,
+    page: int | None = None,
+    declared: Declared | None = None,
+    correction: Correction | None = None,
+) -> Intake:
     """One page of a file, by default the first with an ECG; errors as ``retrieval.intake.read``."""
     file = Path(path)
     opened = opened_file(file, declared)
+    given = correction if correction is not None and correction.given else None
     with _named(file):
-        return _first(opened, path) if page is None else _read_page(opened, page, path)
+        return _first(opened, path, given) if page is None else _read_page(opened, page, path, given)
 
 
 def read_whole_file(path: str | Path, declared: Declared | None = None) -> Contents:
@@ -67,13 +74,13 @@ def read_whole_file(path: str | Path, declared: Declared | None = None) -> Conte
     return Contents(str(path), opened.kind, opened.pages, tuple(intakes), tuple(refusals))
 
 
-def _first(opened: Opened, path: str | Path) -> Intake:
+def _first(opened: Opened, path: str | Path, correction: Correction | None) -> Intake:
     """The first page or record that can be read, with a word on those before it; the first's reason if none can."""
     before: list[NearBeatError] = []
     looked_at = min(opened.pages, MAX_PAGES)
     for number in range(1, looked_at + 1):
         try:
-            intake = _read_page(opened, number, path)
+            intake = _read_page(opened, number, path, correction)
         except (BadInput, ExtraMissing) as error:
             before.append(error)
             continue
@@ -108,14 +115,15 @@ def _about_others(opened: Opened, number: int, before: list[NearBeatError]) -> t
     return (Finding("later_page", f"the ECG was found on {unit} {number}{rest}; not on {reason}"),)
 
 
-def _read_page(opened: Opened, number: int, path: str | Path) -> Intake:
+def _read_page(opened: Opened, number: int, path: str | Path, correction: Correction | None = None) -> Intake:
     content = opened.load(number)
     if isinstance(content, Recorded):
-        return _of_recording(content, opened, number, path)
+        note = () if correction is None else correction.of_recording()
+        return _with_findings(_of_recording(content, opened, number, path), note)
     from retrieval.intake.findings import page_findings
     from retrieval.intake.page import read_page
 
-    page, report, findings = read_page(content.rgb)
+    page, report, findings = read_page(content.rgb, correction)
     known = {finding.kind for finding in findings}
     more = (finding for finding in page_findings(page, report) if finding.kind not in known)
     whole = (*content.findings, *findings, *more)

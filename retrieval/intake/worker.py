@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from index.errors import NearBeatError
+    from retrieval.intake.correction import Correction
     from retrieval.intake.declared import Declared
     from retrieval.intake.result import Intake
 
@@ -69,39 +70,60 @@ class Reader:
             child.end()
         self._threads.shutdown(wait=True)
 
-    def start(self, path: str | Path, page: int | None = None, declared: Declared | None = None) -> Future[Intake]:
+    def start(
+        self,
+        path: str | Path,
+        page: int | None = None,
+        declared: Declared | None = None,
+        correction: Correction | None = None,
+    ) -> Future[Intake]:
         """Begin to read a file; the future gives what ``retrieval.intake.read`` would, errors included."""
-        return self._threads.submit(self._read, str(path), page, declared)
+        return self._threads.submit(self._read, str(path), page, declared, correction)
 
-    def read(self, path: str | Path, page: int | None = None, declared: Declared | None = None) -> Intake:
+    def read(
+        self,
+        path: str | Path,
+        page: int | None = None,
+        declared: Declared | None = None,
+        correction: Correction | None = None,
+    ) -> Intake:
         """Read a file.
 
         Raises:
             BadInput: as ``retrieval.intake.read``, and also ``TookTooLong``, ``TooLarge`` and ``ReaderFailed``.
         """
-        return self.start(path, page, declared).result()
+        return self.start(path, page, declared, correction).result()
 
-    def ahead(self, paths: Iterable[str | Path]) -> Iterator[Future[Intake]]:
+    def ahead(self, paths: Iterable[str | Path], correction: Correction | None = None) -> Iterator[Future[Intake]]:
         """Begin to read several files and give their futures in order, never far ahead of who takes them."""
         rest = iter(paths)
-        begun = deque(self.start(path) for path in islice(rest, 2 * self.workers))
+        begun = deque(self.start(path, correction=correction) for path in islice(rest, 2 * self.workers))
 
         def take() -> Iterator[Future[Intake]]:
             while begun:
                 yield begun.popleft()
-                begun.extend(self.start(path) for path in islice(rest, 1))
+                begun.extend(self.start(path, correction=correction) for path in islice(rest, 1))
 
         return take()
 
     def draw(
-        self, path: str | Path, page: int | None = None, declared: Declared | None = None
+        self,
+        path: str | Path,
+        page: int | None = None,
+        declared: Declared | None = None,
+        correction: Correction | None = None,
     ) -> tuple[Intake, NDArray[np.uint8]]:
         """Read a file and draw what was understood over its picture: RGB uint8 ``[height, width, 3]``."""
-        reply = self._threads.submit(self.ask, str(path), page, declared, DRAW).result()
+        reply = self._threads.submit(self.ask, str(path), page, declared, DRAW, correction).result()
         return _intake(reply), reply.arrays["overlay"]
 
     def ask(
-        self, path: str, page: int | None = None, declared: Declared | None = None, reader: str | None = None
+        self,
+        path: str,
+        page: int | None = None,
+        declared: Declared | None = None,
+        reader: str | None = None,
+        correction: Correction | None = None,
     ) -> Reply:
         """Have a child read a file and give its reply as it is, refusals too."""
         request = {
@@ -109,6 +131,7 @@ class Reader:
             "folder": str(Path.cwd()),
             "page": page,
             "declared": None if declared is None else asdict(declared),
+            "correction": None if correction is None or not correction.given else correction.as_json(),
             "reader": reader or self.reader,
             "seconds": self.seconds,
         }
@@ -118,8 +141,8 @@ class Reader:
         finally:
             self._children.append(child)
 
-    def _read(self, path: str, page: int | None, declared: Declared | None) -> Intake:
-        return _intake(self.ask(path, page, declared))
+    def _read(self, path: str, page: int | None, declared: Declared | None, correction: Correction | None) -> Intake:
+        return _intake(self.ask(path, page, declared, correction=correction))
 
 
 def workers_for(files: int) -> int:
@@ -134,6 +157,7 @@ def read_safely(
     memory_mb: int = MEMORY_MB,
     page: int | None = None,
     declared: Declared | None = None,
+    correction: Correction | None = None,
 ) -> Intake:
     """As ``retrieval.intake.read``, in a process of its own that is stopped when it is over its limits.
 
@@ -144,12 +168,13 @@ def read_safely(
         memory_mb: limit of memory.
         page: which page of the file, from 1; without it, the first that holds an ECG.
         declared: rate, unit and leads of samples whose file does not say them.
+        correction: what a person sets by hand.
 
     Raises:
         BadInput: as ``retrieval.intake.read``, and also ``TookTooLong``, ``TooLarge`` and ``ReaderFailed``.
     """
     with Reader(seconds=seconds, memory_mb=memory_mb) as reader:
-        return reader.read(path, page, declared)
+        return reader.read(path, page, declared, correction)
 
 
 def _intake(reply: Reply) -> Intake:

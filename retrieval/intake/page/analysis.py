@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import NotAnEcg
+from retrieval.errors import BadArgument, NotAnEcg
+from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
-from retrieval.intake.page.calibration import Pulse, Scale, find_pulses, measure_scale
+from retrieval.intake.page.calibration import Pulse, Scale, as_given, find_pulses, measure_scale
 from retrieval.intake.page.columns import boundary_evidence
 from retrieval.intake.page.evidence import PageEvidence
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
@@ -45,7 +46,7 @@ class Analysis:
 
     ``turns`` are the quarters, counter-clockwise, by which it was turned upright, ``upright_share`` how certain that
     is; ``masks`` bool ``[rows, height, width]`` the ink of each row; ``cells`` all places of leads, ``shown`` those
-    that have ink.
+    that have ink; ``given`` what was set by hand.
     """
 
     page: FlatPage
@@ -59,6 +60,7 @@ class Analysis:
     cells: tuple[Cell, ...]
     turns: int = 0
     upright_share: float = 1.0
+    given: Correction = NOTHING
 
     @property
     def shown(self) -> tuple[Cell, ...]:
@@ -66,18 +68,21 @@ class Analysis:
         return tuple(cell for cell in self.cells if cell.inked >= LEAST_INK)
 
 
-def analyse(page: FlatPage) -> Analysis:
-    """Read a page, turning it where it lies on its side or on its head.
+def analyse(page: FlatPage, given: Correction = NOTHING) -> Analysis:
+    """Read a page, turning it where it lies on its side or on its head, unless it was said to be upright.
 
     Raises:
         NotAnEcg: with the reason.
+        BadArgument: when the page cannot be what was set by hand.
     """
     ink = find_ink(page)
+    if given.upright:
+        return _analyse(page, ink, 0, given)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
-    one, refusal = _try(page, ink, first)
+    one, refusal = _try(page, ink, first, given)
     if one is not None and first == 0 and _stands(one):
         return one
-    other, _ = _try(page, ink, first + 2)
+    other, _ = _try(page, ink, first + 2, given)
     found = [reading for reading in (one, other) if reading is not None]
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
@@ -100,22 +105,24 @@ def _standing(reading: Analysis) -> float:
     return float(STANDING_TRUST * reading.naming.odds + len(reading.pulses) + prior)
 
 
-def _try(page: FlatPage, ink: Plane, quarters: int) -> tuple[Analysis | None, NotAnEcg | None]:
+def _try(
+    page: FlatPage, ink: Plane, quarters: int, given: Correction
+) -> tuple[Analysis | None, NotAnEcg | BadArgument | None]:
     turned = page.turned(quarters) if quarters else page
     try:
-        return _analyse(turned, np.ascontiguousarray(np.rot90(ink, quarters)), quarters), None
-    except NotAnEcg as error:
+        return _analyse(turned, np.ascontiguousarray(np.rot90(ink, quarters)), quarters, given), None
+    except (NotAnEcg, BadArgument) as error:
         return None, error.with_traceback(None)  # which would keep every array while the page is tried again
 
 
-def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
+def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> Analysis:
     marks = read_marks(ink)
     kinds = sort_ink(ink, marks)
     rows = find_rows(strokes_of(kinds.trace))
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     traced, masks = _traced(kinds, rows)
-    naming = name_layout(_evidence(kinds, words, traced, masks))
+    naming = name_layout(_evidence(kinds, words, traced, masks), given.layout)
     strange = tuple(number for number, slots in enumerate(naming.rows) if not slots)
     if strange and naming.layout != "unknown":
         rows, masks = _traced(kinds, rows, strange)
@@ -125,11 +132,11 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int) -> Analysis:
     pulses = find_pulses(kinds.pulse, rows)
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
     length = float(np.median([row.right - row.left for row in rows])) / FLAT_PX_PER_MM
-    scale = measure_scale(pulses, words, slots, length)
-    _refuse_unless_signed(page, naming, pulses)
-    return Analysis(
-        page, kinds, words, rows, masks, naming, pulses, scale, place_cells(naming, rows, masks), quarters
-    )
+    scale = as_given(measure_scale(pulses, words, slots, length), given)
+    if given.layout is None:
+        _refuse_unless_signed(page, naming, pulses)
+    cells = place_cells(naming, rows, masks)
+    return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
 
 
 def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> tuple[tuple[Row, ...], Bools]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.intake.correction import Correction
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.marks import SPEEDS
 from retrieval.intake.page.rows import Row, mm
@@ -104,6 +105,15 @@ def measure_scale(pulses: tuple[Pulse, ...], words: Words, slots: Sequence[tuple
     speed_shares, gain_shares = _shares(speeds), _shares(gains)
     speed, gain = int(speed_shares.argmax()), int(gain_shares.argmax())
     return Scale(SPEEDS[speed], *GAINS[gain], float(speed_shares[speed]), float(gain_shares[gain]))
+
+
+def as_given(scale: Scale, given: Correction) -> Scale:
+    """What was set by hand in the place of what was measured."""
+    if given.speed is not None:
+        scale = replace(scale, speed=given.speed, speed_share=1.0)
+    if given.gain is not None:
+        scale = replace(scale, gain=given.gain, chest_gain=given.gain, gain_share=1.0)
+    return scale
 
 
 def _shares(odds: Odds) -> Odds:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.ecg.recording import LEADS
+from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, fit_columns
 from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, row_odds, strip_odds
 from retrieval.intake.page.templates import RHYTHM, Slot, Template, templates
@@ -18,6 +19,8 @@ MOST_EXTRA, MOST_TRIED = 2, 6
 LEAST_ODDS = 0.5
 """An arrangement with less is hardly likelier than a page of which nothing was understood: of drawn pages that
 were read right 2 in 100 have less than 0.6, of those whose rows were mistaken half have less than 4."""
+MUCH_BETTER = 4.0
+"""Odds (as a logarithm) by which another layout must fit better for the one that was set by hand to be doubted."""
 SURE = 0.9
 """Weight of the logarithms: signs on one page are not independent of each other."""
 
@@ -36,7 +39,9 @@ class Naming:
         rival: the name of the arrangement that comes next.
         named: how many printed names stand where this arrangement has them.
         lawful: odds (as a logarithm) that the limb leads obey the laws which tie them together.
-        odds: all that speaks for this arrangement, as a logarithm.
+        odds: all that speaks for this arrangement, as a logarithm; of the likeliest one where one was set by hand,
+            since which way up a page is does not depend on that.
+        better: the layout that the page looks much more like than the one that was set by hand; else empty.
     """
 
     layout: str
@@ -49,6 +54,7 @@ class Naming:
     named: int = 0
     lawful: float = 0.0
     odds: float = 0.0
+    better: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,26 @@ class _Candidate:
     sure: float
 
 
-def name_layout(page: PageEvidence) -> Naming:
-    """The likeliest arrangement of the rows of a page."""
+def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
+    """The likeliest arrangement of the rows of a page.
+
+    Args:
+        page: what is seen on it.
+        layout: the one that was set by hand; only its orders and rhythm leads are weighed then.
+
+    Raises:
+        BadArgument: when the layout has more rows than the page.
+    """
     fits = _Fits(page)
-    found = [_weigh(page, fits, template, places) for template, places in _alignments(page)]
+    found = [_weigh(page, fits, template, places) for template, places in _alignments(page, layout)]
+    found.sort(key=lambda candidate: -candidate.odds)
+    better, odds = "", found[0].odds if found else 0.0
+    if layout is not None:
+        likeliest, found = found[:1], _only(found, layout, len(page.rows))
+        if likeliest[0].odds > found[0].odds + MUCH_BETTER:
+            better = likeliest[0].template.name
     if not found:
         return Naming("unknown", "standard", tuple(() for _ in page.rows), {}, 0.2)
-    found.sort(key=lambda candidate: -candidate.odds)
     best = found[0]
     others = [c for c in found[1:] if c.slots != best.slots]
     rivals = np.array([c.odds for c in others])
@@ -87,22 +106,35 @@ def name_layout(page: PageEvidence) -> Naming:
         rival,
         best.named,
         best.lawful,
-        best.odds,
+        odds,
+        better,
     )
 
 
-def _alignments(page: PageEvidence) -> Iterator[tuple[Template, tuple[int, ...]]]:
+def _only(found: list[_Candidate], layout: str, rows: int) -> list[_Candidate]:
+    """The candidates of one layout."""
+    own = [candidate for candidate in found if candidate.template.name == layout]
+    if not own:
+        most = max(len(template.rows) for template in templates() if template.name == layout)
+        raise BadArgument(
+            f"the layout {layout} has {most} rows, and {rows} rows of traces were found on the page; set another "
+            "layout, or corners that show them all"
+        )
+    return own
+
+
+def _alignments(page: PageEvidence, layout: str | None = None) -> Iterator[tuple[Template, tuple[int, ...]]]:
     """Arrangements, and for each of their rows in turn the row of the page that shows it.
 
     Up to two rows of the page may be none of the arrangement: an edge, an underline. Those are left out whose absence
-    leaves the others at even distances.
+    leaves the others at even distances. Of the layout that was set by hand, any number may.
     """
     number = len(page.rows)
     for template in templates():
         most = len(template.rows)
         if most == number:
             yield template, tuple(range(number))
-        if 1 <= number - most <= MOST_EXTRA:
+        if 1 <= number - most <= (number if template.name == layout else MOST_EXTRA):
             bases = np.array([row.baseline for row in page.rows])
             kept = sorted(combinations(range(number), most), key=lambda places: _uneven(bases[list(places)]))
             yield from ((template, places) for places in kept[:MOST_TRIED])

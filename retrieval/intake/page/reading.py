@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.ecg.page import CanonicalPage
-from retrieval.errors import NotAnEcg
+from retrieval.errors import BadArgument, NotAnEcg
+from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.findings import page_findings
 from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page.analysis import Analysis, analyse
@@ -17,6 +18,7 @@ from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
+from retrieval.intake.page.part import flat_of_picture, part_of, report_of_picture
 from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding, IntakeReport
@@ -56,24 +58,50 @@ class PageReading:
         return self.straight.to_picture(points)
 
 
-def read_page(rgb: Rgb) -> tuple[CanonicalPage, IntakeReport, tuple[Finding, ...]]:
+def read_page(
+    rgb: Rgb, correction: Correction | None = None
+) -> tuple[CanonicalPage, IntakeReport, tuple[Finding, ...]]:
     """Read a picture ``[height, width, 3]`` uint8 of an ECG page.
+
+    Args:
+        rgb: the picture.
+        correction: what a person sets by hand; the report still counts in the pixels of the whole picture.
 
     Returns:
         The canonical page, what was found in the picture, and what the user should know.
 
     Raises:
         NotAnEcg: with the reason, when no ruling or no rows of traces are there.
+        BadArgument: when the page cannot be what was set by hand.
     """
-    reading = understand(rgb)
+    reading = understand(rgb) if correction is None else understand_as_set(rgb, correction)
     return reading.page, reading.report, reading.findings
 
 
-def understand(rgb: Rgb) -> PageReading:
-    """As ``read_page``, with the straightened page and the mask of what is kept.
+def understand_as_set(rgb: Rgb, correction: Correction) -> PageReading:
+    """As ``understand`` for what was set by hand.
 
     Raises:
         NotAnEcg: with the reason.
+        BadArgument: when the page cannot be what was set by hand.
+    """
+    part = part_of(rgb, correction)
+    reading = understand(part.pixels, correction)
+    straight = flat_of_picture(reading.straight, part)
+    report = report_of_picture(reading.report, straight, part)
+    return replace(reading, straight=straight, report=report, findings=(correction.finding(), *reading.findings))
+
+
+def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
+    """As ``read_page``, with the straightened page and the mask of what is kept.
+
+    Args:
+        rgb: the picture, or the part of it that was marked.
+        given: what was set by hand of direction, layout, speed and gain.
+
+    Raises:
+        NotAnEcg: with the reason.
+        BadArgument: when the page cannot be what was set by hand.
     """
     if min(rgb.shape[:2]) < MIN_SIDE:
         raise NotAnEcg(
@@ -85,45 +113,50 @@ def understand(rgb: Rgb) -> PageReading:
     if page is None:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     size = rgb.shape[1], rgb.shape[0]
+    if given.upright:
+        return _read(page.turned(round(page.rotation_deg / 90)), size, given)
     try:
-        return _read(page, size)
-    except NotAnEcg as error:
+        return _read(page, size, given)
+    except (NotAnEcg, BadArgument) as error:
         refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
-    turned = _read_turned(page, size)
+    turned = _read_turned(page, size, given)
     if turned is None:
         raise refusal
     return turned
 
 
-def _read_turned(page: FlatPage, size: tuple[int, int]) -> PageReading | None:
+def _read_turned(page: FlatPage, size: tuple[int, int], given: Correction) -> PageReading | None:
     """A ruled page that could as well lie on its side, read so."""
     if not page.ruled or not may_run_down(page.pixels, page.valid):
         return None
     try:
-        turned = _read(page.turned(1), size)
-    except NotAnEcg:
+        turned = _read(page.turned(1), size, given)
+    except (NotAnEcg, BadArgument):
         return None
     return turned if turned.report.certainty > LEAST_TURNED else None
 
 
-def _read(page: FlatPage, size: tuple[int, int]) -> PageReading:
+def _read(page: FlatPage, size: tuple[int, int], given: Correction) -> PageReading:
     """Read a straightened page of a picture of ``size`` (width, height)."""
-    found = analyse(page)
+    found = analyse(page, given)
     report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
     else:
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
     beats = common_beats(canonical)
-    report = _doubted(report, beats)
+    report = _doubted(report, beats, forced=given.layout is not None)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, beats), canonical)
 
 
-def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
-    """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none."""
-    if report.certainty < HOPELESS:
+def _doubted(report: IntakeReport, beats: CommonBeats, *, forced: bool = False) -> IntakeReport:
+    """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none.
+
+    A layout that was set by hand is ``forced``: who set it sees how badly it fits, and is not refused.
+    """
+    if report.certainty < HOPELESS and not forced:
         raise NotAnEcg(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
@@ -134,7 +167,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats) -> IntakeReport:
             f"the longest lead would show {longest:.1f} s; a page shows 1.2 s or more of each: bring the page alone, "
             "upright and whole"
         )
-    if beats.strange and report.layout != "unknown":
+    if beats.strange and report.layout != "unknown" and not forced:
         raise NotAnEcg(
             f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "
             "heart reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"

@@ -103,7 +103,7 @@ def _assumed(found: Analysis) -> Iterator[str]:
         yield "speed"
     if found.scale.gain_share < SURE:
         yield "gain"
-    if found.naming.certainty < ASSUMED:
+    if found.naming.certainty < ASSUMED and found.given.layout is None:
         yield "layout"
     if found.upright_share < UPRIGHT:
         yield "orientation"
@@ -125,6 +125,11 @@ def _assumptions(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
     if "scale" in report.assumed:
         yield Finding(
             "scale_assumed", "no ruling was found; the scale is taken from the length of the traces, 10 s at 25 mm/s"
+        )
+    if found.naming.better:
+        yield Finding(
+            "layout_fits_badly",
+            f"the rows fit the layout {report.layout}, which was set by hand, worse than {found.naming.better}",
         )
     if report.layout == "unknown":
         yield Finding(

@@ -25,7 +25,7 @@ from tests.retrieval.intake.makers import pages
 def any_ink_is_an_ecg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stands in for reading the page, which other tests are about: quick, and a blank page is refused."""
 
-    def fake(rgb: np.ndarray) -> tuple[CanonicalPage, IntakeReport, tuple[Finding, ...]]:
+    def fake(rgb: np.ndarray, _: object = None) -> tuple[CanonicalPage, IntakeReport, tuple[Finding, ...]]:
         if rgb.min() > 200:
             raise NotAnEcg("the page is blank")
         blank = CanonicalPage(np.full(CANONICAL.shape, 255, np.uint8))

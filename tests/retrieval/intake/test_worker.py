@@ -85,7 +85,7 @@ def test_a_page_is_read_as_in_this_process(page_file):
 
 
 def test_a_recording_is_read_as_in_this_process(tmp_path):
-    from tests.retrieval.test_audit import write_wfdb
+    from tests.retrieval.wfdb_files import write_wfdb
 
     write_wfdb(tmp_path, "record", heartbeats(6))
     here, there = read(tmp_path / "record.hea"), read_safely(tmp_path / "record.hea")
