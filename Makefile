@@ -15,7 +15,7 @@ RECIPE ?= training/recipes/ptbxl.yaml
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint format wheel lock evaluate train clean
+.PHONY: help demo test test-fast lint format docs wheel lock evaluate train clean
 
 help: ## List what can be made (this).
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ lint: $(DEV)/.nearbeat ## Style (ruff) and types (pyright).
 format: $(DEV)/.nearbeat ## Lay the code out as make lint wants it.
 	@$(DEV)/bin/ruff check --fix .
 	@$(DEV)/bin/ruff format .
+
+docs: $(DEV)/.nearbeat ## Build the documentation into build/site, strictly.
+	@NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict --quiet
 
 wheel: $(DEV)/.nearbeat ## Build the package into dist/.
 	@$(DEV)/bin/python -m hatchling build -t wheel

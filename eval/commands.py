@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.app.console import progress_bar, say
+from retrieval.app.console import progress_bar, remark, say
 from retrieval.errors import BadArgument, ExtraMissing
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate(
     measured = Bundle.load(bundle)
     before, samples, coded = (None if path is None else Bundle.load(path) for path in (untrained, signal, encoding))
     if before is None:
-        say("No --untrained bundle given: that baseline is left out.")
+        remark("No --untrained bundle given: that baseline is left out.")
     options = Options(before, samples, coded, out, bootstrap, robust_ecgs, prints, sizes, workers)
     result = run(corpus, measured, options, progress_bar=progress_bar)
     folders = {"bundle": bundle, "untrained": untrained, "signal": signal, "encoding": encoding, "prints": prints}
@@ -79,12 +79,12 @@ def evaluate(
     counts = {"bootstrap": bootstrap, "robust-ecgs": robust_ecgs, "search": search}
     command = _command({"ptbxl": ptbxl, **given, "out": out}, counts)
     numbers, table = write_report(result, out, command, _figures(result, out))
-    for remark in result.remarks:
-        say(remark)
+    for sentence in result.remarks:
+        say(sentence)
     if result.unreadable:
         say(f"{len(result.unreadable)} records could not be read and took no part; results.json lists them.")
     typer.echo(headline(result.measures))
-    say(f"Every number is in {numbers}, every table in {table}.")
+    remark(f"Every number is in {numbers}, every table in {table}.")
 
 
 def gallery_sizes(given: str) -> tuple[int, ...]:
@@ -109,7 +109,7 @@ def _figures(result: Result, out: Path) -> list[Figure]:
             figures = draw_figures(result, out)
             progress(1, 1)
     except ExtraMissing as error:
-        say(f"No figures: {error}")
+        remark(f"No figures: {error}")
         return []
     return figures
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.errors import BadArgument, FileMissing
+from retrieval.table_columns import NAMES, age_of, date_of, file_at, known_columns, sex_of
 
-COLUMNS = ("path", "report", "statements", "patient", "age", "sex")
+COLUMNS = tuple(NAMES)
 """Columns that are read; only ``path`` must be there."""
+_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True)
@@ -26,39 +28,59 @@ class ReportRow:
     patient: str | None = None
     age: float | None = None
     sex: str | None = None
+    site: str | None = None
+    device: str | None = None
+    recorded: str | None = None
 
 
 def read_reports(table: str | Path, folder: str | Path | None = None) -> tuple[ReportRow, ...]:
-    """Read a table with the columns ``path, report[, statements][, patient][, age][, sex]``.
+    """Read a table of ECG files: ``path, report`` and what else of ``COLUMNS`` there is.
 
     Args:
-        table: the CSV, UTF-8, with commas or semicolons.
-        folder: what relative paths are relative to; by default the folder of the table.
+        table: the CSV, UTF-8 or UTF-16, with commas, semicolons or tabs; columns may have the names of
+            ``retrieval.table_columns``.
+        folder: what relative paths are relative to; by default, and where there is no such file in it, the folder of
+            the table.
 
     Raises:
         FileMissing: when there is no such table.
-        BadArgument: when it is no CSV with a ``path`` column, or a cell cannot be understood (the line is named).
+        BadArgument: when it is no CSV with a column of files, or a cell cannot be understood (the line is named).
     """
     path = Path(table)
-    if not path.is_file():
-        raise FileMissing(f"no table of reports at {path}; expected a CSV with the columns path, report[, patient]")
+    reader = csv.DictReader(io.StringIO(text := text_of(path), newline=""), delimiter=_delimiter(text))
+    reader.fieldnames = known_columns(list(reader.fieldnames or ()), path)
+    roots = (path.parent,) if folder is None else (Path(folder), path.parent)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadArgument(f"{path} is not UTF-8 (byte {error.start}); save the table as CSV UTF-8") from error
-    head = text.partition("\n")[0]
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=";" if head.count(";") > head.count(",") else ","
-    )
-    named = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    if "path" not in named:
-        raise BadArgument(f"{path} has the columns {named}; it needs 'path', and 'report' where there are reports")
-    reader.fieldnames = named
-    root = Path(folder) if folder is not None else path.parent
-    try:
-        return tuple(_row(line, root, f"{path} line {i}") for i, line in enumerate(reader, start=2))
+        return tuple(_row(line, roots, f"{path} line {reader.line_num}") for line in reader)
     except csv.Error as error:
         raise BadArgument(f"{path} cannot be read as CSV: {error}") from error
+
+
+def text_of(path: Path) -> str:
+    """The text of a table.
+
+    Raises:
+        FileMissing: when there is none.
+        BadArgument: when it is of an encoding that cannot be told for sure.
+    """
+    if not path.is_file():
+        raise FileMissing(f"no table of reports at {path}; expected a CSV with the columns path, report[, patient]")
+    data = path.read_bytes()
+    if data.startswith(b"PK\x03\x04"):
+        raise BadArgument(f"{path} is a spreadsheet; save it as 'CSV UTF-8' and name that file")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise BadArgument(
+            f"{path} is not UTF-8 (byte {error.start}); save the table as 'CSV UTF-8', or, if it comes from Windows, "
+            f"convert it: iconv -f WINDOWS-1252 -t UTF-8 '{path.name}'"
+        ) from error
+
+
+def _delimiter(text: str) -> str:
+    head = text.partition("\n")[0]
+    return max(",;\t", key=head.count)
 
 
 def parse_statements(text: str) -> dict[str, float | None]:
@@ -92,22 +114,24 @@ def _likelihood(value: object, text: str) -> float | None:
     return number or None
 
 
-def _row(line: Mapping[str, str | None], root: Path, place: str) -> ReportRow:
+def _row(line: Mapping[str, str | None], roots: Sequence[Path], place: str) -> ReportRow:
     cells = {name: (line.get(name) or "").strip() for name in COLUMNS}
     if not cells["path"]:
         raise BadArgument(f"{place} has no path")
     try:
         statements = parse_statements(cells["statements"]) if cells["statements"] else None
-        age = float(cells["age"]) if cells["age"] else None
-    except (BadArgument, ValueError) as error:
+        age, sex, recorded = age_of(cells["age"]), sex_of(cells["sex"]), date_of(cells["recorded"])
+    except BadArgument as error:
         raise BadArgument(f"{place}: {error}") from error
-    sex = {"f": "female", "m": "male", "w": "female"}.get(cells["sex"].lower(), cells["sex"].lower())
     return ReportRow(
-        path=root / cells["path"],
+        path=file_at(roots, cells["path"]),
         file=cells["path"],
         report=cells["report"],
         statements=statements,
         patient=cells["patient"] or None,
         age=age,
-        sex=sex or None,
+        sex=sex,
+        site=cells["site"] or None,
+        device=cells["device"] or None,
+        recorded=recorded,
     )

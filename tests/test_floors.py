@@ -29,7 +29,7 @@ HEAVY = TRAINING | {
     "scipy",
     "sklearn",
 }
-HEAVY |= {"openecg", "hypothesis", "pytest", "tests"}
+HEAVY |= {"hypothesis", "pytest", "tests"}
 """What a machine that only answers does not have, or must not wait for."""
 PICKLES = {"pickle", "_pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 

@@ -35,18 +35,18 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Delete cases, at once for every process; their ids are never used again. Compact then removes their bytes."""
-    from index import Gallery
+    from index import open_at
 
-    with Gallery.open(gallery, read_only=False) as opened:
+    with open_at(gallery, read_only=False) as opened:
         opened.delete(ids)
     _told(gallery, f"{len(dict.fromkeys(ids))} cases deleted", as_json)
 
 
 def compact(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
     """Write a gallery anew, so that no byte of a deleted case stays in its folder."""
-    from index import Gallery
+    from index import open_at
 
-    with Gallery.open(gallery, read_only=False) as opened:
+    with open_at(gallery, read_only=False) as opened:
         opened.compact()
     _told(gallery, "compacted", as_json)
 
@@ -140,9 +140,9 @@ def reembed(gallery: GalleryArgument, bundle: BundleOption = None, as_json: Json
 
 
 def _told(path: Path, done: str, as_json: bool) -> None:
-    from index import Gallery
+    from index import open_at
 
-    with Gallery.open(path, read_only=True) as opened:
+    with open_at(path) as opened:
         info = opened.info()
     if as_json:
         facts = {"path": str(path), "done": done, "cases": info.cases, "generation": info.generation}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.app.console import out, progress_bar, say
+from retrieval.app.console import out, progress_bar, remark
 from retrieval.app.opening import BundleOption
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def _gallery(path: Path, towers: Bundle, cases: int) -> Path:
         with Gallery.open(path, read_only=True, bundle_sha256=towers.sha256) as opened:
             info = opened.info()
         if info.cases == cases and info.simulated:
-            say(f"Using the {cases} SIMULATED cases of {path}.")
+            remark(f"Using the {cases} SIMULATED cases of {path}.")
             return path
     except GalleryError:
         pass
     with progress_bar(f"Building a gallery of {cases} SIMULATED cases") as progress:
-        return build_simulated(path, towers, cases, replace=True, progress=progress).path
+        build_simulated(path, towers, cases, replace=True, progress=progress)
+    return path
 
 
 def _real(engine: Engine, k: int) -> Section:

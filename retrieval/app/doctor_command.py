@@ -96,7 +96,7 @@ def _bundle(path: Path | None, problems: list[str]) -> tuple[Bundle | None, dict
 
 
 def _gallery(path: Path | None, towers: Bundle | None, problems: list[str]) -> dict[str, Any]:
-    from index import Gallery
+    from index import open_at
     from retrieval.galleries import default_path
 
     default = path is None
@@ -107,7 +107,7 @@ def _gallery(path: Path | None, towers: Bundle | None, problems: list[str]) -> d
         if not path.exists():
             return {"path": str(path), "default": True, "built": False}
     try:
-        with Gallery.open(path, read_only=True, bundle_sha256=towers.sha256 if towers else None) as opened:
+        with open_at(path, bundle_sha256=towers.sha256 if towers else None) as opened:
             info = opened.info()
     except NearBeatError as error:
         problems.append(f"gallery: {error}")

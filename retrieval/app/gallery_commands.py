@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
 
 def info(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
     """What a gallery holds, and which bundle made its vectors."""
-    from index import Gallery
+    from index import open_at
 
-    with Gallery.open(gallery, read_only=True) as opened:
+    with open_at(gallery) as opened:
         found = opened.info()
         common = sorted(opened.statement_counts().items(), key=lambda pair: (-pair[1], pair[0]))
     facts: dict[str, object] = {
@@ -58,9 +58,9 @@ def info(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
 
 def verify(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
     """Check a gallery from end to end. Exit code 2 when something is damaged."""
-    from index import Gallery
+    from index import open_at
 
-    with Gallery.open(gallery, read_only=True) as opened:
+    with open_at(gallery) as opened:
         # Opening heals the cache; what it found before it did so belongs into this report.
         notices = opened.notices
         report = opened.verify()

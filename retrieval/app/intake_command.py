@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retrieval.app.console import out, print_json, say
+from retrieval.app.console import out, print_json, remark, say
+from retrieval.app.correction_options import (
+    CornersOption,
+    GainOption,
+    LayoutOption,
+    SpeedOption,
+    TurnOption,
+    correction_from,
+)
 from retrieval.app.opening import JsonOption
 from retrieval.errors import BadArgument, NearBeatError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from retrieval.intake.correction import Correction
     from retrieval.intake.declared import Declared
     from retrieval.intake.result import Intake
     from retrieval.intake.worker import Reader
 
-    Wish = tuple[int | None, Declared]
-    """The page that is wanted, and what the user says of the samples."""
+    Wish = tuple[int | None, Declared, Correction | None]
+    """The page that is wanted, what the user says of the samples, and what was set by hand of the picture."""
 
 ALL_REFUSED, SOME_REFUSED = 2, 3
 EXAMPLES = """Examples:
@@ -59,6 +68,11 @@ def intake(
     unit: Annotated[
         str | None, typer.Option("--unit", metavar="mV", help="What its numbers are: mV, uV, nV or V.")
     ] = None,
+    turn: TurnOption = 0,
+    corners: CornersOption = None,
+    layout: LayoutOption = None,
+    speed: SpeedOption = None,
+    gain: GainOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is read from an ECG: layout, leads, scale, and what had to be assumed.
@@ -66,12 +80,13 @@ def intake(
     Exit code 0: every file was read; 2: none was; 3: some were refused. Nothing leaves this machine.
     """
     _check_targets(files, show, save)
+    correction = correction_from(turn, corners, layout, speed, gain)
     from retrieval.intake.declared import Declared
     from retrieval.intake.worker import Reader
 
     declared = Declared(rate, unit)
     with Reader() as reader:
-        read = sum(_one(reader, file, (page, declared), show, save, as_json) for file in files)
+        read = sum(_one(reader, file, (page, declared, correction), show, save, as_json) for file in files)
     if read < len(files):
         raise typer.Exit(SOME_REFUSED if read else ALL_REFUSED)
 
@@ -114,7 +129,7 @@ def _one(reader: Reader, file: Path, wish: Wish, show: Path | None, save: Path |
     for target, pixels, what in ((show, drawing, "Drawing"), (save, taken.page.pixels, "Page")):
         if target is not None and pixels is not None:
             _write(target, pixels)
-            say(f"{what} written to {target}")
+            remark(f"{what} written to {target}")
     return True
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.app.console import progress_bar, say
+from retrieval.app.console import progress_bar, remark, say
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 GalleryOption = Annotated[
     Path | None,
     typer.Option(
-        "--gallery", "-g", help="Folder of the gallery; without it, the embedded default of SIMULATED cases."
+        "--gallery",
+        "-g",
+        help="Folder of the gallery, or its place in Milvus; without it, the embedded default of SIMULATED cases.",
     ),
 ]
 BundleOption = Annotated[
@@ -53,7 +55,9 @@ def _default(towers: Bundle) -> Path:
     from retrieval.galleries import DEFAULT_CASES, default_gallery, default_path
 
     path = default_path(towers.sha256)
-    say(f"No --gallery given: searching {DEFAULT_CASES} SIMULATED cases, made by a program, of no patient ({path}).")
+    remark(
+        f"No --gallery given: searching {DEFAULT_CASES} SIMULATED cases, made by a program, of no patient ({path})."
+    )
     if (path / "cases.db").is_file():
         return path
     with progress_bar("Building the simulated gallery, once") as progress:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from retrieval.app.console import out, print_json, say
+from retrieval.app.console import out, print_json, remark, say
+from retrieval.app.correction_options import (
+    CornersOption,
+    GainOption,
+    LayoutOption,
+    SpeedOption,
+    TurnOption,
+    correction_from,
+)
 from retrieval.app.opening import (
     BundleOption,
     GalleryOption,
@@ -20,6 +29,7 @@ from retrieval.app.opening import (
 from retrieval.errors import BadInput, ExtraMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from retrieval.answer import Answer
@@ -50,6 +60,14 @@ def query(
         str | None, typer.Option(help="Key of the patient; their own ECGs are listed apart, never as neighbours.")
     ] = None,
     where: WhereOption = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="What is sought beside the ECG; both count alike.")
+    ] = None,
+    turn: TurnOption = 0,
+    corners: CornersOption = None,
+    layout: LayoutOption = None,
+    speed: SpeedOption = None,
+    gain: GainOption = None,
     log: LogOption = None,
     as_json: JsonOption = False,
     html: HtmlOption = None,
@@ -62,16 +80,18 @@ def query(
 
     Exit code 0: every file was answered; 2: none was; 3: some were refused, and the others answered.
     """
-    from retrieval.engine import condition_of
+    from retrieval.engine import condition_of, sentence
     from retrieval.intake.worker import Reader
 
     condition_of(where)  # refused before a file is read
+    words = None if text is None else sentence(text)
+    correction = correction_from(turn, corners, layout, speed, gain)
     with Reader() as reader:
-        taken = reader.ahead(files)  # the first file is read while the towers load
+        taken = reader.ahead(files, correction)  # the first file is read while the towers load
         with open_engine(gallery, bundle, log) as engine:
+            ask = partial(engine.query, k=k, patient_key=patient, where=where, text=words)
             answers = [
-                _one(engine, str(file), coming, k, patient, where, as_json)
-                for file, coming in zip(files, taken, strict=True)
+                _one(engine, str(file), coming, ask, as_json) for file, coming in zip(files, taken, strict=True)
             ]
             answered = [answer for answer in answers if answer is not None]
             if html is not None and answered:
@@ -110,15 +130,13 @@ def _one(
     engine: Engine,
     file: str,
     coming: Future[Intake],
-    k: int,
-    patient: str | None,
-    where: str | None,
+    ask: Callable[[Intake], Answer],
     as_json: bool,
 ) -> Answer | None:
     from retrieval.answer import refusal_json
 
     try:
-        answer = engine.query(coming.result(), k, patient_key=patient, where=where)
+        answer = ask(coming.result())
     except (BadInput, ExtraMissing) as error:
         message = " ".join(str(error).split())
         say(f"nearbeat: {message}" if Path(file).name in message else f"nearbeat: {file}: {message}")
@@ -130,19 +148,28 @@ def _one(
 
 
 def _print(engine: Engine, answer: Answer, as_json: bool) -> None:
+    from retrieval.evidence import weigh
+
+    evidence = weigh(engine, answer)
     if as_json:
-        print_json(answer.as_json())
+        print_json({**answer.as_json(), "evidence": evidence.as_json()})
         return
     from retrieval.app.tables import print_answer
 
-    print_answer(out(), answer, engine.statement_counts())
+    print_answer(out(), answer, engine.statement_counts(), evidence=evidence)
 
 
 def _write_page(engine: Engine, answers: list[Answer], path: Path, show_original: bool) -> None:
     from retrieval.app.html import Section, picture_of, write_page
+    from retrieval.evidence import weigh
 
     sections = [
-        Section(answer, picture=picture_of(answer.query.file) if show_original else None) for answer in answers
+        Section(
+            answer,
+            picture=picture_of(answer.query.file) if show_original else None,
+            evidence=weigh(engine, answer),
+        )
+        for answer in answers
     ]
     write_page(path, sections, engine.statement_counts())
-    say(f"Page written to {path}")
+    remark(f"Page written to {path}")

@@ -35,7 +35,7 @@ def replay(
     Exit code 0: the same ids and scores, but for cases that were deleted or replaced since; 3: something has changed,
     and it is said what.
     """
-    from index import Gallery
+    from index import in_milvus, open_at
     from index.errors import GalleryMissing
     from retrieval import replay as again
     from retrieval.answer_log import AnswerLog, BadLog
@@ -44,9 +44,9 @@ def replay(
         raise BadLog(f"there is no log of answers at {log}; query and search write one with --log FILE")
     logged = AnswerLog(log).read(log_id)
     place = gallery or Path(logged.gallery)
-    if not place.is_dir():
+    if not in_milvus(place) and not place.is_dir():
         raise GalleryMissing(f"the gallery {place} is not there any more; name its new place with --gallery FOLDER")
-    with Gallery.open(place, read_only=True) as opened:
+    with open_at(place) as opened:
         found = again.replay(opened, logged)
     if as_json:
         print_json(_json(found))

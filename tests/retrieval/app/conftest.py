@@ -22,7 +22,7 @@ from retrieval.streams import NewCase, Stream
 from retrieval.towers.bundle import Bundle
 from retrieval.waveforms import pack
 from tests.retrieval.conftest import REPORTS, STATEMENTS, heartbeats
-from tests.retrieval.test_audit import write_wfdb
+from tests.retrieval.wfdb_files import write_wfdb
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from retrieval.app.demo_command import dicom_of_pydicom
 from tests.retrieval.conftest import heartbeats
-from tests.retrieval.test_audit import write_wfdb
+from tests.retrieval.wfdb_files import write_wfdb
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ HIT_FIELDS = {"rank", "case_id", "score", "report", "statements", "source", "age
 
 def check_answer(answer, file, kind, gallery, bundle, k):
     """The documented form of ``nearbeat.answer/1``, every field of it."""
-    assert set(answer) == {"schema", "query", "gallery", "model", "exact", "ranked_by", "hits"}
+    assert set(answer) == {"schema", "query", "gallery", "model", "exact", "ranked_by", "hits", "evidence"}
+    assert set(answer["evidence"]) == {"schema", "percentiles", "ballots", "contrary", "strange", "cautions"}
     assert answer["ranked_by"] == ("both" if kind == "text" else "vectors")
     assert answer["schema"] == "nearbeat.answer/1"
     assert (answer["query"]["file"], answer["query"]["kind"]) == (file, kind)
