@@ -16,6 +16,12 @@ class NearBeatError(Exception):
     exit_code: ClassVar[int] = 2
 
 
+class ExtraMissing(NearBeatError):
+    """Something needs an optional extra that is not installed."""
+
+    kind = "extra_missing"
+
+
 class GalleryError(NearBeatError):
     """The gallery cannot do what was asked of it."""
 

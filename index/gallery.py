@@ -21,6 +21,7 @@ from index.connection import DATABASE, connect_reader, connect_writer, translate
 from index.errors import BadVector, GalleryBusy, GalleryError, GalleryMissing, WrongBundle
 from index.ingest import Ingest
 from index.lookup import Lookup
+from index.milvus.place import place_in
 from index.reembed import Reembedding
 from index.rows import unit_rows
 from index.searching import Searching
@@ -100,6 +101,8 @@ class Gallery(Searching, Lookup, Reembedding):
             GalleryDamaged: when ``cases.db`` cannot be read.
             WrongBundle: when another bundle made its vectors.
         """
+        if place_in(path) is not None:
+            raise GalleryError(f"{path}: this can be done with a gallery in a folder only, not with one in Milvus")
         folder = Path(path)
         database = folder / DATABASE
         if not database.is_file():

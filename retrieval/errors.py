@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from index.errors import NearBeatError
+from index.errors import ExtraMissing, NearBeatError
 
-__all__ = ["BadInput", "BundleError", "NearBeatError"]
+__all__ = ["BadInput", "BundleError", "ExtraMissing", "NearBeatError"]
 
 
 class BadInput(NearBeatError):
@@ -113,9 +113,3 @@ class CorpusError(NearBeatError):
     """A corpus folder lacks what a corpus of its kind must have."""
 
     kind = "corpus"
-
-
-class ExtraMissing(NearBeatError):
-    """A command needs an optional extra that is not installed."""
-
-    kind = "extra_missing"
