@@ -33,7 +33,7 @@ def audit(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="A folder of ECG files; or a CSV or Parquet manifest: path, report[, statements][, patient][, age]"
             "[, sex][, site][, device][, reader][, recorded][, trusted]; or a gallery.",
         ),
@@ -87,10 +87,8 @@ def audit(
 
 def mark(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that nearbeat audit wrote.")],
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="The ECG, as the tables name it.")] = None,
-    decision: Annotated[
-        str | None, typer.Argument(metavar="[DECISION]", help="confirmed, dismissed or open.")
-    ] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="The ECG, as the tables name it.")] = None,
+    decision: Annotated[str | None, typer.Argument(metavar="DECISION", help="confirmed, dismissed or open.")] = None,
     note: Annotated[str, typer.Option(help="Why.")] = "",
     table: Annotated[
         Path | None, typer.Option("--import", help="Take the marks of a CSV: file, mark[, note].")

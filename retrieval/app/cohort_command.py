@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def cohort(
     to: Annotated[Path, typer.Option("--out", help="The table to write: a name that ends in .csv or .parquet.")],
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="A sentence; the cases are ranked by it.")
+        str | None, typer.Argument(metavar="TEXT", help="A sentence; the cases are ranked by it.")
     ] = None,
     ecg: Annotated[
         Path | None, typer.Option(help="An ECG file; the cases are ranked by how near they are to it.")
