@@ -133,8 +133,8 @@ class CaseGallery(Protocol):
         """Those of these ids that were deleted and are never used again."""
         ...
 
-    def ids(self) -> list[str]:
-        """The ids of all cases, in the order in which they were added."""
+    def ids(self, where: Where | None = None) -> list[str]:
+        """The ids of all cases that meet a condition, in the order in which they were added."""
         ...
 
     def vectors(self, ids: Sequence[str] | None = None) -> NDArray[np.float32]:

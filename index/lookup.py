@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from index import ingest, records, store
 from index.case import Case, GalleryInfo
+from index.filters import Where, sql_of
 from index.ingest import Ingest
 from index.session import Session
 
@@ -61,10 +62,12 @@ class Lookup:
         with self._session.reading() as connection:
             return {case_id for case_id in ids if store.is_retired(connection, case_id)}
 
-    def ids(self) -> list[str]:
-        """The ids of all cases, in the order in which they were added."""
+    def ids(self, where: Where | None = None) -> list[str]:
+        """The ids of all cases that meet a condition, in the order in which they were added."""
         with self._session.reading() as connection:
-            return [case_id for (case_id,) in connection.execute("SELECT case_id FROM cases ORDER BY number")]
+            condition, values = sql_of(connection, self.path, where)  # of fixed texts; every value is bound
+            found = connection.execute(f"SELECT case_id FROM cases WHERE {condition} ORDER BY number", values)  # noqa: S608
+            return [case_id for (case_id,) in found]
 
     def vectors(self, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
         """The vectors ``[n, dim]`` of these ids, or of all in the order of :meth:`ids`; a copy.

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from index.case import Case, GalleryInfo, VerifyReport
 from index.errors import GalleryBusy, GalleryDamaged, UnknownCase
+from index.filters import Where, condition_of
 from index.ingest import Ingest
 from index.milvus import ledger, ranking, rows
+from index.milvus.expressions import expression_of
 from index.milvus.layout import digest
 from index.milvus.session import Session, View
 
@@ -95,10 +97,19 @@ class Reading:
         with self._session.reading() as view:
             return ledger.read_retired(self._session.store, view.state, list(ids))
 
-    def ids(self) -> list[str]:
-        """The ids of all cases, in the order in which they were added."""
+    def ids(self, where: Where | None = None) -> list[str]:
+        """The ids of all cases that meet a condition, in the order in which they were added.
+
+        Raises:
+            GalleryError: when the condition asks for words of the report.
+        """
+        tree = None if where is None else condition_of(where).tree
+        wanted = None if tree is None else expression_of(tree)
         with self._session.reading() as view:
-            return [row["case_id"] for row in self._all_rows(view, ("case_id",))]
+            if wanted is None:
+                return [row["case_id"] for row in self._all_rows(view, ("case_id",))]
+            found = ranking.blocks(self._session.store, view.state, ("case_id",), wanted)
+            return [row["case_id"] for block in found for row in block]
 
     def vectors(self, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
         """The vectors ``[n, dim]`` of these ids, or of all in the order of :meth:`ids`.

@@ -50,7 +50,7 @@ def info(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"schema": INFO_SCHEMA, **facts, "statements": dict(common)})
         return
-    from retrieval.agreement import name_of
+    from retrieval.ecg.statements import name_of
 
     shown = ", ".join(f"{name_of(code)} {number}" for code, number in common[:8])
     _print_facts("Gallery", {**facts, "commonest statements": shown or "none"})

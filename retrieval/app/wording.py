@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from index import Case
-from retrieval.agreement import name_of
 from retrieval.answer import Hit
-from retrieval.ecg.statements import words_of
+from retrieval.ecg.statements import name_of, words_of
 from retrieval.evidence.result import Ballot
 from retrieval.vote import VotedStatement, vote
 

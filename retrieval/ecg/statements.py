@@ -177,3 +177,8 @@ def _pick(choices: tuple[str, ...], rng: np.random.Generator) -> str:
 
 def _capital(phrase: str) -> str:
     return phrase[:1].upper() + phrase[1:]
+
+
+def name_of(code: str) -> str:
+    """A statement in English, with its code: ``atrial fibrillation (AFIB)``; an unknown code is itself."""
+    return f"{STATEMENTS[code].english} ({code})" if code in STATEMENTS else code

@@ -133,3 +133,9 @@ def test_one_code_may_be_given_without_a_tuple():
 def test_bad_filters_are_refused_by_name(values, words):
     with pytest.raises(BadSearch, match=words):
         Filter(**values)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.none() | filters())
+def test_the_ids_that_meet_a_condition(gallery, where):
+    assert gallery.ids(where) == [case.case_id for case in CASES if where is None or meets(case, where)]

@@ -131,6 +131,7 @@ def test_filters_and_patients(backend: Backend, reference: Gallery):
     with backend.open() as gallery:
         for where in WHERES:
             condition = as_condition(where)
+            assert gallery.ids(condition) == reference.ids(condition)
             for k, left_out in ((4, None), (COUNT + 9, patients)):
                 ours = gallery.find(queries, k, left_out, condition)
                 theirs = reference.find(queries, k, left_out, condition)
