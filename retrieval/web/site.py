@@ -77,6 +77,7 @@ class Site:
                 languages=NAMES,
                 here=values.get("here") or request.url.path,
                 minutes=MINUTES,
+                asks_token=not self.settings.open,
                 script_words=json.dumps({"language": visitor.t.language, **script}),
                 **{key: value for key, value in values.items() if key != "here"},
             )

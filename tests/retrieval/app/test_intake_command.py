@@ -148,20 +148,6 @@ def test_show_of_a_recording(run, ecg_files, tmp_path):
     assert size_and_mode(tmp_path / "made.png")[0][0] == 3 * CANONICAL.width_px
 
 
-def test_the_examples_of_the_help_run(run, page_file, tmp_path, monkeypatch):
-    """As they stand in ``--help``, in a folder that holds the file they name."""
-    monkeypatch.setenv("COLUMNS", "80")
-    shutil.copy(page_file, tmp_path / "ecg.jpg")
-    monkeypatch.chdir(tmp_path)
-    text = run("intake", "--help").stdout
-    examples = re.findall(r"^\s*nearbeat (intake ecg\.jpg.*?)\s*$", text, re.MULTILINE)
-    assert len(examples) >= 3
-    for example in examples:
-        done = run(*example.split())
-        assert done.exit_code == 0, (example, done.output)
-    assert (tmp_path / "understood.png").exists()
-
-
 def test_a_refusal_is_one_sentence_and_2(process, tmp_path):
     blank = tmp_path / "blank.png"
     Image.new("RGB", (900, 600), "white").save(blank)

@@ -92,6 +92,7 @@ def test_a_browser_is_sent_to_log_in_and_out(guarded, read_token):
     assert "secure" not in set_cookie
     assert read_token not in set_cookie
     assert guarded.get(f"{API}/info").status_code == 200
+    assert 'action="/logout"' in guarded.get("/").text
     assert guarded.post("/logout", follow_redirects=False).status_code == 303
     assert guarded.get(f"{API}/info").status_code == 401
 

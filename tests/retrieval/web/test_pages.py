@@ -267,6 +267,7 @@ def test_forms_of_other_sites_are_not_answered(client: TestClient) -> None:
 
 def test_files_of_the_pages(client: TestClient) -> None:
     page = client.get("/").text
+    assert "/logout" not in page  # nobody had to log in
     addresses = re.findall(r'"(/static/[^"]+)"', page)
     assert len(addresses) >= 4
     for address in addresses:
