@@ -8,7 +8,7 @@ DEMO := .venv-demo
 DEV := .venv
 SOURCES := $(shell find retrieval index training eval -type f ! -name '*.pyc')
 ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
-PYTEST := $(ONE_THREAD) $(DEV)/bin/python -m pytest -n 3 --dist loadfile
+PYTEST := $(ONE_THREAD) $(DEV)/bin/python -m pytest -n 2 --dist loadfile
 RECIPE ?= training/recipes/ptbxl.yaml
 
 # With it set, every process that a test starts would compile its libraries again.

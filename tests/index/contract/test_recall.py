@@ -42,7 +42,7 @@ def passes(case, where: Filter | None) -> bool:
 
 def recall_of(gallery: CaseGallery, rows: np.ndarray, there: list[int], where: Filter | None) -> float:
     """Against brute force in NumPy, for queries near the rows."""
-    queries = rows[::80] + np.random.default_rng(1).standard_normal((len(rows[::80]), DIM)) * 0.05
+    queries = rows[::160] + np.random.default_rng(1).standard_normal((len(rows[::160]), DIM)) * 0.05
     queries = (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
     may = np.array([number for number in there if passes(CASES[number], where)])
     found = gallery.search(queries, TOP, where=where)
