@@ -17,6 +17,10 @@ COLUMNS = tuple(NAMES)
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
+COMPANIONS = frozenset({".dat", ".atr", ".mat", ".ann"})
+"""Files that belong to the WFDB header of the same name and are no ECGs of their own."""
+
+
 @dataclass(frozen=True)
 class ReportRow:
     """One line of the table: where the ECG lies and what was written about it."""

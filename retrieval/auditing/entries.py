@@ -14,13 +14,12 @@ from typing import Any
 
 from index import CaseGallery
 from retrieval.errors import BadArgument, ExtraMissing, FileMissing
-from retrieval.reports_table import parse_statements
+from retrieval.reports_table import COMPANIONS, parse_statements
 from retrieval.table_columns import NAMES, age_of, date_of, file_at, known_columns, sex_of
 
 COLUMNS = (*NAMES, "reader", "trusted")
 """Columns that a manifest may have, under these names or those of ``retrieval.table_columns``; only ``path`` must."""
 AT_ONCE = 1_000
-_COMPANIONS = (".dat", ".atr", ".mat", ".ann")
 _YES, _NO = ("1", "yes", "true", "ja", "x"), ("", "0", "no", "false", "nein")
 
 
@@ -140,7 +139,7 @@ def _files(path: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             file = Path(folder, name)
-            companion = file.suffix.lower() in _COMPANIONS and file.with_suffix(".hea").is_file()
+            companion = file.suffix.lower() in COMPANIONS and file.with_suffix(".hea").is_file()
             if not name.startswith(".") and not companion:
                 yield file
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from retrieval.ecg.statements import STATEMENTS
 from retrieval.errors import BadInput
-from retrieval.reports_table import ReportRow, read_reports
+from retrieval.reports_table import COMPANIONS, ReportRow, read_reports
 
 Progress = Callable[[int, int], None]
 """Called with (done, all)."""
-_COMPANIONS = frozenset({".dat", ".atr", ".mat", ".ann"})
 MOST_LISTED = 1_000
 
 
@@ -95,7 +94,7 @@ def _unnamed(folder: Path, table: Path, rows: tuple[ReportRow, ...]) -> Iterator
         if not file.is_file() or any(part.startswith(".") for part in parts) or file.samefile(table):
             continue
         real = file.resolve()
-        if real in named or (file.suffix.lower() in _COMPANIONS and real.with_suffix("") in stems):
+        if real in named or (file.suffix.lower() in COMPANIONS and real.with_suffix("") in stems):
             continue
         found += 1
         if found > MOST_LISTED:

@@ -33,8 +33,20 @@ class Ballot:
     adjusted: float
 
 
+class Said:
+    """Something said in a sentence of each language, ``english`` and ``german``."""
+
+    english: str
+    german: str
+
+    @property
+    def sentence(self) -> str:
+        """The English sentence."""
+        return self.english
+
+
 @dataclass(frozen=True)
-class Contrary:
+class Contrary(Said):
     """The nearest case that speaks against the leading statement: it lacks it, or has one that excludes it.
 
     Args:
@@ -50,14 +62,9 @@ class Contrary:
     english: str
     german: str
 
-    @property
-    def sentence(self) -> str:
-        """The English sentence."""
-        return self.english
-
 
 @dataclass(frozen=True)
-class Strange:
+class Strange(Said):
     """Nothing like the query is in the gallery: its nearest case is no nearer than the threshold.
 
     Args:
@@ -71,14 +78,9 @@ class Strange:
     english: str
     german: str
 
-    @property
-    def sentence(self) -> str:
-        """The English sentence."""
-        return self.english
-
 
 @dataclass(frozen=True)
-class Caution:
+class Caution(Said):
     """One reason to trust the answer less.
 
     Args:
@@ -90,11 +92,6 @@ class Caution:
     kind: str
     english: str
     german: str
-
-    @property
-    def sentence(self) -> str:
-        """The English sentence."""
-        return self.english
 
 
 @dataclass(frozen=True)
