@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import Case
+from retrieval import ray_session
 from retrieval.ecg.encodings import Encoding
 from retrieval.ecg.page import canonical_page
 from retrieval.errors import BadArgument, CorpusError, ExtraMissing
@@ -212,6 +214,18 @@ def test_without_ray_its_extra_is_named(monkeypatch):
 def test_settings_that_cannot_be(chosen, says):
     with pytest.raises(BadArgument, match=says):
         RaySettings(**chosen)
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_session, "_short_folder", lambda: str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"{ray_session.PREFIX}{owner}-x" for owner in (gone.pid, os.getpid(), "somebody")]
+    for name in [*names, "other"]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recording").write_text("kept or not")
+    ray_session._sweep()
+    assert {folder.name for folder in tmp_path.iterdir()} == {*names[1:], "other"}
 
 
 def test_the_environment_is_given_back(monkeypatch):

@@ -148,7 +148,6 @@ def test_killed_then_interrupted_then_finished_here_it_doubles_nothing_and_leave
     build.kill()
     build.communicate()
     wait_for(lambda: all_gone(ray))
-    assert left_behind(build)
     first = taken(tmp_path / ".g.building")
     assert first > 0
     assert first % CHUNK == 0
@@ -160,7 +159,7 @@ def test_killed_then_interrupted_then_finished_here_it_doubles_nothing_and_leave
     assert "Traceback" not in said
     wait_for(lambda: all_gone(ray))
     assert not left_behind(build)
-    assert not left_behind(killed)  # it could not tidy up, so the next one does
+    assert not left_behind(killed)  # it could not tidy up, so the next one did, this build or another test's
 
     done = run(*command[3:])
     assert done.exit_code == 0, done.output
