@@ -69,6 +69,8 @@ def _answer(request: dict[str, Any], memory_mb: int) -> bytes:
     name, begun = Path(request["path"]).name, time.process_time()
     try:
         intake, more = _read(request)
+        if intake is None:
+            return pack(_effort(begun), more)
         message = {"intake": intake_json(intake), "patient_key": intake.recording and intake.recording.patient_key}
         return pack({**message, **_effort(begun)}, {**arrays_of(intake), **more})
     except Exception as error:  # whatever a decoder raises: the parent must have a sentence for it
@@ -87,7 +89,7 @@ def _answer(request: dict[str, Any], memory_mb: int) -> bytes:
 
 
 def _read(request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Call the function that the request names; it gives an intake, or an intake with more arrays."""
+    """Call the function that the request names; it gives an intake, or an intake (or none) with more arrays."""
     os.chdir(request["folder"])
     module, _, function = request["reader"].partition(":")
     read = getattr(import_module(module), function)

@@ -26,7 +26,7 @@ from retrieval.intake.faults import (
 )
 from retrieval.intake.pacing import paced
 from retrieval.intake.result import Finding, IntakeReport
-from retrieval.intake.tracing import lead_signals
+from retrieval.intake.tracing import LeadSignals, lead_signals
 
 LEAST_BEATS = 3
 LEAST_SHOWN = 0.4
@@ -69,17 +69,20 @@ def recording_findings(recording: Recording) -> tuple[Finding, ...]:
     return found + exchanged_electrodes(median_beat([(LEADS, ready)], LEAST_BEATS))
 
 
-def page_findings(page: CanonicalPage, report: IntakeReport | None = None) -> tuple[Finding, ...]:
+def page_findings(
+    page: CanonicalPage, report: IntakeReport | None = None, traced: LeadSignals | None = None
+) -> tuple[Finding, ...]:
     """What stands out on a canonical page, read back from its traces.
 
     Kinds: ``lead_missing``, ``lead_flat``, ``lead_twice``, ``limb_lead_reversal``, ``unusual_amplitude``. Where the
-    report was not sure of the layout, the leads' names are not known and nothing is said.
+    report was not sure of the layout, the leads' names are not known and nothing is said. ``traced`` is what
+    ``lead_signals`` gives of the page, where that is known already.
     """
     if report is not None and (report.certainty < TRUSTED or report.layout == "unknown"):
         return ()
     if page.layout not in LAYOUTS:
         return ()
-    signals, rate = lead_signals(page)
+    signals, rate = traced or lead_signals(page)
     groups = _plotted_together(page, signals)
     shown = [lead for leads, _ in groups for lead in leads]
     found = missing_leads(_without_ink(page))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.ecg.page import CanonicalPage
-from retrieval.intake.tracing import lead_signals
+from retrieval.intake.tracing import LeadSignals, lead_signals
 
 AT_ONCE = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11))
 """Leads that the canonical page shows at the same time, as rows of ``LEADS``."""
@@ -52,9 +52,9 @@ class CommonBeats:
         return self.pairs < ENOUGH_PAIRS or self.agreement < DOUBTFUL
 
 
-def common_beats(page: CanonicalPage) -> CommonBeats:
-    """Judge the traces of a canonical page."""
-    signals, _ = lead_signals(page)
+def common_beats(page: CanonicalPage, traced: LeadSignals | None = None) -> CommonBeats:
+    """Judge the traces of a canonical page; ``traced`` is what ``lead_signals`` gives of it, where that is known."""
+    signals, _ = traced or lead_signals(page)
     found = [agreement for leads in AT_ONCE for agreement in _agreements(signals[list(leads)])]
     return CommonBeats(float(np.mean(found)) if found else 0.0, len(found))
 

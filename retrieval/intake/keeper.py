@@ -26,8 +26,8 @@ PATIENCE, WORKING_SHARE, FAIR_SHARE = 3, 0.05, 0.8
 """A process that used under 5 % of its time sleeps, and one that used over 80 % had its fair share."""
 KEPT_SHARE = 0.4
 """Of the limit; a child that holds on to more after a file is replaced before the next."""
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""Each thread reserves memory that counts against the limit, and a page is read as quickly by one."""
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Each thread reserves memory that counts against the limit, and what these are for is done as quickly by one."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Reply:
 class Keeper:
     """Keeps one child process, started when it is first asked and again after it was stopped."""
 
-    def __init__(self, memory_mb: int) -> None:
-        self.memory_mb = memory_mb
+    def __init__(self, memory_mb: int, threads: int = 1) -> None:
+        self.memory_mb, self.threads = memory_mb, threads
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -95,7 +95,7 @@ class Keeper:
             if self._ended:
                 return None
             if self._process is None or self._process.poll() is not None:
-                self._process = _start(self.memory_mb)
+                self._process = _start(self.memory_mb, self.threads)
             return self._process
 
     def _converse(self, process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
@@ -192,7 +192,7 @@ def _processor_seconds(pid: int) -> float:
         return 0.0
 
 
-def _start(memory_mb: int) -> subprocess.Popen[bytes]:
+def _start(memory_mb: int, threads: int) -> subprocess.Popen[bytes]:
     """A fresh interpreter that sees the same packages; ``-I`` and ``-S`` keep its start short and the folder out."""
     folders = [str(Path(__file__).resolve().parents[2]), *(folder for folder in sys.path if folder)]
     code = f"import sys; sys.path[:] = {folders!r}; from retrieval.intake.child import main; main({memory_mb})"
@@ -201,7 +201,7 @@ def _start(memory_mb: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | dict.fromkeys(_ONE_THREAD, "1"),
+        env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"OPENCV_FOR_THREADS_NUM": str(threads)},
     )
 
 

@@ -120,13 +120,10 @@ def _read_page(opened: Opened, number: int, path: str | Path, correction: Correc
     if isinstance(content, Recorded):
         note = () if correction is None else correction.of_recording()
         return _with_findings(_of_recording(content, opened, number, path), note)
-    from retrieval.intake.findings import page_findings
     from retrieval.intake.page import read_page
 
     page, report, findings = read_page(content.rgb, correction)
-    known = {finding.kind for finding in findings}
-    more = (finding for finding in page_findings(page, report) if finding.kind not in known)
-    whole = (*content.findings, *findings, *more)
+    whole = (*content.findings, *findings)
     return Intake(str(path), opened.kind, page, None, whole, report, number, opened.pages)
 
 

@@ -42,6 +42,7 @@ READABLE = (
     "PNG, JPEG, BMP, WebP, GIF, TIFF, PDF, HEIC, DICOM, WFDB (.hea with .dat), HL7 aECG, MUSE XML, Philips XML, "
     "SCP-ECG, EDF, CSV, NPY, NPZ"
 )
+PICTURES = frozenset({"image", "tiff", "pdf", "heic", "dicom"})
 HEAD_BYTES = 16_384
 
 
@@ -71,6 +72,15 @@ def sniff(path: Path) -> str:
         head, size = _unpacked(head), -1
         path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return _by_content(head, size) or _by_suffix(path, head)
+
+
+def picture_kind(data: bytes) -> str | None:
+    """Of a file's first bytes, the kind that holds pictures or may hold them; ``None`` for all others."""
+    head = data[:HEAD_BYTES]
+    if head.startswith(b"\x1f\x8b"):
+        head = _unpacked(head)
+    kind = _by_content(head, len(data))
+    return kind if kind in PICTURES else None
 
 
 def _absent(path: Path) -> str:

@@ -34,6 +34,8 @@ SAME = 0.8
 """Correlation from which a strip shows the same lead as a stretch above it."""
 
 Floats = NDArray[np.float64]
+LeadSignals = tuple[Signal, float]
+"""What ``lead_signals`` gives: the leads in mV, and their rate."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Runs:
     centre: Floats
 
 
-def lead_signals(page: CanonicalPage) -> tuple[Signal, float]:
+def lead_signals(page: CanonicalPage) -> LeadSignals:
     """What a canonical page shows of each lead.
 
     Returns:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 MEMORY_MB = 1024
 READ, DRAW = "retrieval.intake:read", "retrieval.intake.overlay:read_and_draw"
+LOOK = "retrieval.intake.picture:read_picture"
 
 
 class Reader:
@@ -43,14 +44,22 @@ class Reader:
         seconds: limit for a file; on Linux, up to three times as long where others keep the processor busy.
         memory_mb: limit of memory for a child.
         reader: what the child calls, as ``module:function``; a path goes in and an ``Intake`` comes out.
+        threads: for a picture, 1 or 2; without it two where somebody waits for one file at a time, else one.
     """
 
     def __init__(
-        self, workers: int = 1, *, seconds: float = SECONDS, memory_mb: int = MEMORY_MB, reader: str = READ
+        self,
+        workers: int = 1,
+        *,
+        seconds: float = SECONDS,
+        memory_mb: int = MEMORY_MB,
+        reader: str = READ,
+        threads: int | None = None,
     ) -> None:
         self.workers, self.seconds, self.memory_mb, self.reader = max(1, workers), seconds, memory_mb, reader
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="nearbeat-intake")
-        self._children = deque(Keeper(memory_mb) for _ in range(self.workers))
+        threads = threads or (min(2, os.cpu_count() or 1) if self.workers == 1 else 1)
+        self._children = deque(Keeper(memory_mb, threads) for _ in range(self.workers))
         self._all = tuple(self._children)
 
     def __enter__(self) -> Reader:
@@ -117,6 +126,17 @@ class Reader:
         reply = self._threads.submit(self.ask, str(path), page, declared, DRAW, correction).result()
         return _intake(reply), reply.arrays["overlay"]
 
+    def look(self, path: str | Path, page: int | None = None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """A page as it looks: RGB uint8 that may be smaller than the page, and the page's own width and height.
+
+        Raises:
+            BadInput: as ``retrieval.intake.picture.read_picture``, and as ``read``.
+        """
+        reply = self._threads.submit(self.ask, str(path), page, None, LOOK).result()
+        _refused(reply)
+        wide, high = (int(side) for side in reply.arrays["size"])
+        return reply.arrays["picture"], (wide, high)
+
     def ask(
         self,
         path: str,
@@ -181,9 +201,14 @@ def _intake(reply: Reply) -> Intake:
     """The intake of a reply, or the error that it tells of."""
     from retrieval.intake.wire import intake_of
 
+    _refused(reply)
+    return intake_of(reply.message["intake"], reply.arrays, reply.message["patient_key"])
+
+
+def _refused(reply: Reply) -> None:
+    """Raise the error that a reply tells of."""
     if "error" in reply.message:
         raise _error(str(reply.message["error"]["kind"]), str(reply.message["error"]["message"]))
-    return intake_of(reply.message["intake"], reply.arrays, reply.message["patient_key"])
 
 
 def _error(kind: str, message: str) -> NearBeatError:

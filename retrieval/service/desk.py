@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import wait
@@ -55,7 +56,10 @@ class Desk:
 
         self.engine, self.limits, self.log = engine, limits or Limits(), log
         self.reader = reader or Reader(
-            self.limits.workers, seconds=self.limits.seconds, memory_mb=self.limits.memory_mb
+            self.limits.workers,
+            seconds=self.limits.seconds,
+            memory_mb=self.limits.memory_mb,
+            threads=min(2, os.cpu_count() or 1),
         )
         self.ready = False
         """Whether ``warm`` has been through."""
@@ -101,6 +105,23 @@ class Desk:
             intake = self.reader.start(folder / own, page, **more).result()
         self._put_down("read", {**asked, "kind": intake.kind})
         return replace(intake, file=own)
+
+    def look(self, data: Upload, name: str, page: int | None = None) -> tuple[bytes, tuple[int, int]]:
+        """A page of an upload as a JPEG that a browser can show, and the page's own width and height in pixels.
+
+        Raises:
+            BadInput: when it has no picture, or its child says what is wrong with the file.
+        """
+        import cv2
+
+        asked: dict[str, Any] = {"page": page}
+        own = file_name(name)
+        with self._scratch.folder() as folder, self._refusals("look", asked):
+            asked["file"] = self._digest(_write(folder / own, data))
+            rgb, size = self.reader.look(folder / own, page)
+        self._put_down("look", asked)
+        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, 88))
+        return jpeg.tobytes(), size
 
     def query(
         self,

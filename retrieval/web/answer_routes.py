@@ -16,6 +16,7 @@ from retrieval.web.correcting import correct_values
 from retrieval.web.forms import Sent, read_form
 from retrieval.web.measures import measured, table_of
 from retrieval.web.searching import ask
+from retrieval.web.showing import shown
 from retrieval.web.site import Site, Visitor, apart, from_elsewhere
 from retrieval.web.templating import environment
 from retrieval.web.views import answer_values, refused_values
@@ -64,7 +65,7 @@ class AnswerRoutes:
         entry = self.site.shelf.get(visitor.visit, number)
         if entry is None or entry.asked.upload is None:
             return self.site.gone(request, visitor)
-        return self.site.page(request, visitor, "correct.html", correct_values(entry, visitor.t))
+        return await apart(self._correct, request, visitor, entry)
 
     async def again(self, request: Request, number: int, how: str) -> Response:
         """A further question: with other filters or words, corrected by hand, or from a neighbour."""
@@ -82,6 +83,10 @@ class AnswerRoutes:
             return await apart(self._problem, request, visitor, entry, sent, how, self.site.desk.plain(str(error)))
         return self.site.sent_on(visitor, made.number)
 
+    def _correct(self, request: Request, visitor: Visitor, entry: Entry) -> Response:
+        values = correct_values(entry, shown(self.site.desk, entry), visitor.t)
+        return self.site.page(request, visitor, "correct.html", values)
+
     def _answer(self, request: Request, visitor: Visitor, entry: Entry, measure: bool, **more: Any) -> Response:
         if entry.answer is None:
             values = refused_values(entry, visitor.t, self.site.desk.plain(str(entry.error)))
@@ -97,7 +102,8 @@ class AnswerRoutes:
         """The page from which something came that cannot be used, with what was typed and what is wrong."""
         here = f"/answers/{entry.number}"
         if how == "correct":
-            values = correct_values(entry, visitor.t, sent.fields) | {"problem": problem, "here": f"{here}/correct"}
+            values = correct_values(entry, shown(self.site.desk, entry), visitor.t, sent.fields)
+            values |= {"problem": problem, "here": f"{here}/correct"}
             return self.site.page(request, visitor, "correct.html", values, 422)
         given = asking.filters_of(sent.fields) if how == "refine" else entry.asked.filters
         return self._answer(request, visitor, entry, False, problem=problem, given=given, here=here)

@@ -12,6 +12,7 @@ from retrieval.answer import RankedBy
 from retrieval.errors import BadArgument
 from retrieval.intake.correction import Correction
 from retrieval.intake.result import Quad
+from retrieval.intake.sniff import picture_kind
 
 Kind = Literal["ecg", "text", "case"]
 K_CHOICES = (5, 10, 20)
@@ -37,6 +38,11 @@ class Upload:
         if self.data[:4] == b"RIFF" and self.data[8:12] == b"WEBP":
             return "image/webp"
         return None
+
+    @property
+    def pictured(self) -> bool:
+        """Whether it may hold pages that are pictures, by its first bytes."""
+        return picture_kind(self.data) is not None
 
 
 @dataclass(frozen=True)

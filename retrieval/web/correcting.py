@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from retrieval.intake.correction import LAYOUT_NAMES, Correction
-from retrieval.web.asked import Form, Upload, first
+from retrieval.web.asked import Form, first
 from retrieval.web.language import Words
 from retrieval.web.shelf import Entry
 from retrieval.web.views import points
 
 if TYPE_CHECKING:
     from retrieval.intake.result import IntakeReport
+    from retrieval.web.showing import Shown
 
 SPEEDS, GAINS = ("12.5", "25", "50", "100"), ("2.5", "5", "10", "20")
 Point = tuple[float, float]
 
 
-def correct_values(entry: Entry, t: Words, typed: Form | None = None) -> dict[str, Any]:
+def correct_values(entry: Entry, picture: Shown | None, t: Words, typed: Form | None = None) -> dict[str, Any]:
     """The values of the page: what was found, what was set by hand before, and what was typed just now."""
-    upload, intake = entry.asked.upload, entry.intake
+    intake = entry.intake
     report = intake.report if intake is not None else None
     given = entry.asked.correction or Correction()
-    size = report.picture if report is not None else _size(upload)
+    size = picture.size if picture is not None else (0, 0)
     corners = given.corners or _corners(report, size)
     values = {
         "turns": str(given.turns % 4 or 4) if given.turns else "0",
@@ -36,11 +37,10 @@ def correct_values(entry: Entry, t: Words, typed: Form | None = None) -> dict[st
         values |= {name: first(typed, name) for name in ("turns", "layout", "speed", "gain")}
         values["use_corners"] = first(typed, "use_corners") == "1"
         corners = _typed(typed, corners)
-    picture = upload is not None and upload.shown_as is not None and size != (0, 0)
     return {
         "number": entry.number,
         "problem": "",
-        "picture": f"/answers/{entry.number}/picture" if picture else "",
+        "picture": f"/answers/{entry.number}/picture" if picture is not None else "",
         "wide": size[0],
         "high": size[1],
         "boxes": [points(lead.box) for lead in report.leads] if report is not None else [],
@@ -80,19 +80,3 @@ def _typed(typed: Form, corners: Sequence[Point]) -> Sequence[Point]:
 
 def _with(choices: tuple[str, ...], value: str) -> tuple[str, ...]:
     return choices if not value or value in choices else (*choices, value)
-
-
-def _size(upload: Upload | None) -> tuple[int, int]:
-    """Width and height of a picture that was refused, as it is seen; from its header, nothing is decoded."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    if upload is None or upload.shown_as is None:
-        return 0, 0
-    try:
-        with Image.open(io.BytesIO(upload.data), formats=("JPEG", "PNG", "WEBP")) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else image.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0, 0

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from retrieval.web.drawing import drawing_of
+from retrieval.web.showing import shown
 from retrieval.web.site import Site, Visitor, apart
 from retrieval.web.templating import KINDS, asset
 from retrieval.web.traces import ecg_of, traces_json
@@ -43,12 +44,13 @@ class FileRoutes:
         return Response(data, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
 
     async def picture(self, request: Request, number: int) -> Response:
-        """The picture that was brought, as it came, to whom brought it."""
-        visitor, entry = self._entry(request, number)
-        upload = entry.asked.upload if entry is not None else None
-        if upload is None or upload.shown_as is None:
-            return PlainTextResponse("not found", 404)
-        return self.site.known(visitor, Response(upload.data, media_type=upload.shown_as))
+        """The picture that was brought, to whom brought it: as it came, or as its page looks."""
+
+        def made(entry: Entry, _: Visitor) -> Response | None:
+            picture = shown(self.site.desk, entry)
+            return None if picture is None else Response(picture.data, media_type=picture.media_type)
+
+        return await self._given(request, number, made)
 
     async def drawing(self, request: Request, number: int, which: str) -> Response:
         """A whole ECG as a picture."""

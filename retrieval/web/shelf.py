@@ -24,6 +24,8 @@ MAX_MB = 256
 """Of all visits together."""
 MAX_ENTRIES = 40
 """Answers of one visit."""
+SHOWN = "shown"
+"""In an entry's memo, the picture that was made for the browser (``retrieval.web.showing.Shown``)."""
 ANSWER_BYTES = 1_500_000
 """What an answer itself is reckoned at: ten cases with their waveforms, and the page."""
 
@@ -118,7 +120,8 @@ class Shelf:
     def _held(self) -> int:
         """Bytes of all entries; a picture that several of them share counts once."""
         uploads = {id(e.asked.upload): len(e.asked.upload.data) for _, e in self._entries.values() if e.asked.upload}
-        return ANSWER_BYTES * len(self._entries) + sum(uploads.values())
+        shown = sum(len(e.memo[SHOWN].data) for _, e in self._entries.values() if e.memo.get(SHOWN) is not None)
+        return ANSWER_BYTES * len(self._entries) + sum(uploads.values()) + shown
 
 
 def new_visit() -> str:

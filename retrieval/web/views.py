@@ -10,6 +10,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.web.drawing import simulated_query
 from retrieval.web.language import Words
 from retrieval.web.shelf import Entry
+from retrieval.web.showing import may_be_shown
 
 if TYPE_CHECKING:
     from index import Case
@@ -66,8 +67,8 @@ def answer_values(entry: Entry, t: Words) -> dict[str, Any]:
 
 def refused_values(entry: Entry, t: Words, problem: str) -> dict[str, Any]:
     """What the page shows of an ECG that could not be read."""
-    upload, error = entry.asked.upload, entry.error
-    picture = upload is not None and upload.shown_as is not None
+    error = entry.error
+    picture = may_be_shown(entry)
     return {
         "number": entry.number,
         "name": heading_of(entry, t),
@@ -128,9 +129,8 @@ def query_alt(entry: Entry, t: Words) -> str:
 
 def read_values(entry: Entry, intake: Intake, t: Words) -> dict[str, Any]:
     """What was read of an upload, to be checked by eye and set right by hand."""
-    upload = entry.asked.upload
     report = intake.report
-    picture = upload is not None and upload.shown_as is not None and report is not None
+    picture = may_be_shown(entry)
     return {
         "facts": _read_facts(intake, t),
         "findings": [{"title": t.known(f"finding.{one.kind}"), "message": one.message} for one in intake.findings],

@@ -61,6 +61,27 @@ class PageEvidence:
         left, right = (float(np.median([getattr(row, side) for row in self.rows])) for side in ("left", "right"))
         return in_time(self.heights, (left, right))
 
+    @cached_property
+    def _told(self) -> dict[tuple[object, ...], float]:
+        """What arrangements have asked before: many of them look at the same stretches."""
+        return {}
+
+    def apart(self, row: int, place: int, window: tuple[int, int], start: int) -> float:
+        """``unlike`` of a window of a row and the stretch of another from ``start`` on; NaN where that is shorter."""
+        asked = row, place, window, start
+        if asked not in self._told:
+            here = self.heights[row, window[0] : window[1]]
+            there = self.heights[place, start : start + window[1] - window[0]]
+            self._told[asked] = unlike(here, there) if here.shape == there.shape else float("nan")
+        return self._told[asked]
+
+    def breach(self, law: str, rows: tuple[int, ...], window: tuple[int, int]) -> float:
+        """How far rows are from obeying a law within a window of columns."""
+        asked = law, rows, window
+        if asked not in self._told:
+            self._told[asked] = broken(LAWS[law], [self.heights[row, window[0] : window[1]] for row in rows])
+        return self._told[asked]
+
     def reach(self, rows: list[int]) -> list[tuple[float, float]]:
         """Where rows begin and end in pixels."""
         return [(self.rows[row].left, self.rows[row].right) for row in rows]
@@ -190,11 +211,11 @@ def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], templa
         down = template.grid // 3
         # Threes of limb leads follow each other down the first column, or stand at the heads of the first two.
         column, first = (0, 3 * number) if down > 1 else (number, 0)
-        rows = list(grid[first : first + 3])
+        rows = grid[first : first + 3]
         agree = 0.0
         for left, right in _windows(columns, column) if len(rows) == 3 else ():
-            window = slice(left + mm(1.5), right - mm(1.5))
-            agree += _agreement(broken(LAWS[law], [page.heights[row, window] for row in rows]), 0.10, 0.75)
+            window = left + mm(1.5), right - mm(1.5)
+            agree += _agreement(page.breach(law, rows, window), 0.10, 0.75)
         odds += max(agree, -MOST_ODDS)  # dirt breaks a law in both halves of a row
     return odds
 
@@ -230,9 +251,8 @@ def strip_odds(
             if not slot.lead or slot.inverted:
                 continue
             left, right = (round(edge) for edge in columns.edges[column : column + 2])
-            here = page.heights[places[row], left + mm(1.5) : right - mm(1.5)]
-            same = [page.heights[place, at + mm(1.5) : at + right - left - mm(1.5)] for at in {left, start}]
-            apart = [unlike(here, strip) for strip in same if strip.shape == here.shape]
+            window = left + mm(1.5), right - mm(1.5)
+            apart = [page.apart(places[row], place, window, at + mm(1.5)) for at in {left, start}]
             apart = [value for value in apart if np.isfinite(value)]
             odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.05, 0.7, STRIP_ODDS) if apart else 0.0
     return odds

@@ -59,7 +59,7 @@ def even_map(evidence: Plane, ruling: Ruling) -> tuple[Matrix, float] | None:
 
 def _even_lines(evidence: Plane, carrier: Matrix) -> tuple[Matrix, float, float]:
     """Frequency ``(x, y)`` in lines per pixel, phase in lines at pixel 0 and the clearness of one family."""
-    wave, _, step = demodulate(evidence, carrier)
+    ((wave, _, step),) = demodulate(evidence, carrier)
     level = np.abs(wave)
     # A strong trace must not outvote a hundred faint lines.
     even = wave / (level + float(np.median(level)) + 1e-9)

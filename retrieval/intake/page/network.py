@@ -6,17 +6,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
 @cache
 def network(name: str) -> InferenceSession:
-    """The network in ``name``.onnx beside this file, on one thread, as pages are read in several processes."""
+    """The network in ``name``.onnx beside this file, on as many threads as OpenCV has, but no more than two."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = min(2, cv2.getNumThreads())
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would keep a third of a gigabyte after a large page
     options.log_severity_level = 3
     file = Path(__file__).with_name(f"{name}.onnx")

@@ -19,6 +19,8 @@ from retrieval.intake.page.spectrum import Plane, Ruling
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.uint8]
 Wave = NDArray[np.complex64]
+Bools = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 RULE_MM = 5.0
 MIN_COHERENCE = 0.35
 """Share of the local structure that must follow the lines before a point's phase is believed."""
@@ -26,9 +28,8 @@ REACH = 1.6
 """Width of the smoothing in lines: wide enough to see lines beside a trace, narrow enough to bend with a page whose
 pitch changes by a tenth from one end to the other."""
 SPACING = 2.4
-FINE = 8
-"""Pixels a pitch is left with before it is blurred: a box over an eighth of a pitch adds 2 % to the blur's variance
-and lets nothing fold back, while a blur by half a pitch costs as much as the pitch is long."""
+BOX_FROM = 3.0
+"""Pixels of a pitch from which it is reduced to two before it is blurred, which costs less the fewer there are."""
 MAX_FREQUENCY = 0.46
 MAX_BEND_MM = 9.0
 SURE_TRUST = 0.42
@@ -92,7 +93,9 @@ def _worth(found: PaperMap) -> float:
 
 
 def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float, cells: float) -> PaperMap | None:
-    families = [_follow(evidence, np.array(carrier), harmonic) for carrier in (ruling.across, ruling.along)]
+    carriers = np.array([ruling.across, ruling.along])
+    seen = demodulate(evidence, *(carriers * harmonic))
+    families = [_follow(carrier, harmonic, *family) for carrier, family in zip(carriers, seen, strict=True)]
     if any(len(family.points) < 12 for family in families):
         return None
     matrix = _fit(families[0], families[1], evidence.shape, slack_mm / RULE_MM)
@@ -113,10 +116,8 @@ def _map_by(evidence: Plane, ruling: Ruling, harmonic: int, slack_mm: float, cel
     )
 
 
-def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
-    """Phases of a family of lines, unwrapped from the clearest point outward; counted in bold lines."""
-    fast = carrier * harmonic
-    wave, trust, step = demodulate(evidence, fast)
+def _follow(carrier: Matrix, harmonic: int, wave: Wave, trust: Plane, step: tuple[float, float]) -> _Phases:
+    """Phases of a demodulated family of lines, unwrapped from the clearest point outward; counted in bold lines."""
     residual = _unwrap(wave, trust)
     rows, columns = np.nonzero(~np.isnan(residual))
     x, y = (columns + 0.5) * step[0] - 0.5, (rows + 0.5) * step[1] - 0.5
@@ -126,45 +127,118 @@ def _follow(evidence: Plane, carrier: Matrix, harmonic: int) -> _Phases:
     )
 
 
-def demodulate(evidence: Plane, carrier: Matrix) -> tuple[Wave, Plane, tuple[float, float]]:
-    """Multiply by the carrier and smooth over ``REACH`` pitches; one point is kept per ``SPACING`` pitches."""
-    height, width = evidence.shape
-    pitch = 1.0 / float(np.hypot(*carrier))
-    size = max(2, round(width / (SPACING * pitch))), max(2, round(height / (SPACING * pitch)))
-    step = width / size[0], height / size[1]
-    reach = max(REACH, 6.0 / pitch)
-    thin = max(1, int(pitch / FINE))
-    near = max(1, width // thin), max(1, height // thin)
+def demodulate(evidence: Plane, *carriers: Matrix) -> list[tuple[Wave, Plane, tuple[float, float]]]:
+    """Multiply by each carrier and smooth over ``REACH`` pitches; one point is kept per ``SPACING`` pitches.
 
-    def smooth(plane: Plane) -> Plane:
-        fine = plane if thin == 1 else cv2.resize(plane, near, interpolation=cv2.INTER_AREA)
-        # Blurring before sampling keeps the carrier's second harmonic from folding back.
-        level = cv2.GaussianBlur(fine, (0, 0), 0.5 * pitch * near[0] / width, sigmaY=0.5 * pitch * near[1] / height)
-        coarse = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(coarse, (0, 0), reach / SPACING), np.float32)
+    Gives for each carrier the smoothed product, how much of the local structure it is, and the pixels between points.
+    """
+    loudness: dict[float, Plane] = {}
+    found = []
+    for carrier in carriers:
+        height, width = evidence.shape
+        pitch = 1.0 / float(np.hypot(*carrier))
+        smoother = _Smoother((width, height), pitch)
+        if pitch not in loudness:
+            loudness[pitch] = np.sqrt(np.maximum(smoother.smooth(evidence * evidence), 0)) + np.float32(1e-6)
+        # The carrier is a product of one wave across and one down: no cosine is taken per pixel.
+        across, down = (np.exp(-2j * np.pi * f * np.arange(n)) for f, n in zip(carrier, (width, height), strict=True))
+        mixed = evidence * np.outer(down.astype(np.complex64), across.astype(np.complex64))
+        smoothed = smoother.smooth(mixed.view(np.float32).reshape(height, width, 2))
+        wave = np.ascontiguousarray(smoothed).view(np.complex64)[:, :, 0]
+        found.append((wave, (4.0 * np.abs(wave) / loudness[pitch]).astype(np.float32), smoother.step))
+    return found
 
-    # The carrier is a product of one wave across and one down: no cosine is taken per pixel.
-    across, down = (np.exp(-2j * np.pi * f * np.arange(n)) for f, n in zip(carrier, (width, height), strict=True))
-    mixed = evidence * np.outer(down.astype(np.complex64), across.astype(np.complex64))
-    wave = np.ascontiguousarray(smooth(mixed.view(np.float32).reshape(height, width, 2))).view(np.complex64)[:, :, 0]
-    loudness = np.sqrt(np.maximum(smooth(evidence**2), 0)) + 1e-6
-    return wave, (4.0 * np.abs(wave) / loudness).astype(np.float32), step
+
+class _Smoother:
+    """Smooths planes of a ``size`` (width, height) over ``REACH`` pitches, to a point per ``SPACING`` pitches."""
+
+    def __init__(self, size: tuple[int, int], pitch: float) -> None:
+        width, height = size
+        self._points = max(2, round(width / (SPACING * pitch))), max(2, round(height / (SPACING * pitch)))
+        self.step = width / self._points[0], height / self._points[1]
+        self._reach = max(REACH, 6.0 / pitch)
+        # The carrier's second harmonic would fold back to where the wave is: a box of half a pitch is blind to it.
+        self._near = tuple(max(1, round(2 * side / pitch)) if pitch >= BOX_FROM else side for side in size)
+        box = tuple(side / near for side, near in zip(size, self._near, strict=True))
+        self._blur = tuple(float(np.sqrt(max(0.0, (0.5 * pitch) ** 2 - (wide**2 - 1) / 12))) / wide for wide in box)
+
+    def smooth(self, plane: Plane) -> Plane:
+        """The plane, smoothed."""
+        fine = plane
+        if self._near != plane.shape[1::-1]:
+            fine = np.asarray(cv2.resize(plane, self._near, interpolation=cv2.INTER_AREA), np.float32)
+        level = cv2.GaussianBlur(fine, (0, 0), self._blur[0], sigmaY=self._blur[1])
+        coarse = cv2.resize(level, self._points, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(coarse, (0, 0), self._reach / SPACING), np.float32)
 
 
 def _unwrap(wave: Wave, trust: Plane) -> Matrix:
     """Phase in turns, followed from neighbour to neighbour, the most trusted first; NaN where none is trusted."""
+    angle = np.angle(wave).astype(np.float64) / (2 * np.pi)
+    start = int(np.argmax(trust))
+    turns = _agreed_turns(angle, trust >= MIN_COHERENCE, start)
+    return _followed(angle, trust, start) if turns is None else angle + turns
+
+
+def _agreed_turns(angle: Matrix, trusted: Bools, start: int) -> Matrix | None:
+    """Whole turns to add to each angle so that no two neighbours differ by more than half of one.
+
+    NaN at points that are not joined to the start; ``None`` where the neighbours do not all agree, so that the way by
+    which they are followed decides. Where they do, there is one answer, and no order is needed to find it.
+    """
+    width = angle.shape[1]
+    trusted.ravel()[start] = True
+    _, parts = cv2.connectedComponents(trusted.astype(np.uint8), connectivity=4)
+    joined = np.asarray(parts == parts.ravel()[start])
+    first = joined.copy()
+    first[:, 1:] &= ~joined[:, :-1]
+    run = np.cumsum(first).reshape(first.shape) - 1
+    step = np.zeros_like(angle)
+    step[:, 1:] = np.where(joined[:, 1:] & ~first[:, 1:], np.rint(angle[:, :-1] - angle[:, 1:]), 0.0)
+    along = np.cumsum(step, axis=1)
+    below = np.flatnonzero(joined[:-1] & joined[1:])
+    gap = (np.rint(angle[:-1] - angle[1:]) + along[:-1] - along[1:]).ravel()[below]
+    upper, lower = run.ravel()[below], run.ravel()[below + width]
+    shift = _shifts(int(run.max()) + 1, int(run.ravel()[start]), upper, lower, gap)
+    if not np.array_equal(shift[lower] - shift[upper], gap):
+        return None
+    # Runs count from their own left end, the start from 0.
+    turns = along + shift[run]
+    return np.where(joined, turns - turns.ravel()[start], np.nan)
+
+
+def _shifts(count: int, start: int, upper: Indices, lower: Indices, gap: Matrix) -> Matrix:
+    """Turns of each run of points, from run to run, by the first gap that is met between two."""
+    _, one_of_each = np.unique(upper * count + lower, return_index=True)
+    beside: list[list[tuple[int, float]]] = [[] for _ in range(count)]
+    for above, under, turns in zip(upper[one_of_each], lower[one_of_each], gap[one_of_each].tolist(), strict=True):
+        beside[above].append((int(under), turns))
+        beside[under].append((int(above), -turns))
+    shift: list[float | None] = [None] * count
+    shift[start], waiting = 0.0, [start]
+    while waiting:
+        here = waiting.pop()
+        for other, turns in beside[here]:
+            if shift[other] is None:
+                shift[other] = (shift[here] or 0.0) + turns
+                waiting.append(other)
+    return np.array(shift, np.float64)
+
+
+def _followed(angle: Matrix, trust: Plane, start: int) -> Matrix:
+    """Phase in turns from the start outward, the most trusted neighbour first; NaN where none is trusted."""
     # Plain lists, since reading single numbers out of an array is slow; the border around them is never trusted.
-    width = wave.shape[1] + 2
-    angle = np.pad(np.angle(wave).astype(np.float64) / (2 * np.pi), 1).ravel().tolist()
+    width = angle.shape[1] + 2
+    start = (start // angle.shape[1] + 1) * width + start % angle.shape[1] + 1
+    turn = np.pad(angle, 1).ravel().tolist()
     trusted = np.pad(trust, 1, constant_values=-1.0).ravel().tolist()
-    out: list[float | None] = [None] * len(angle)
-    start = int(np.argmax(trusted))
-    queue: list[tuple[float, int, float]] = [(-1.0, start, angle[start])]
+    out: list[float | None] = [None] * len(turn)
+    queue: list[tuple[float, int, float]] = [(-1.0, start, turn[start])]
     while queue:
         _, at, expected = heapq.heappop(queue)
         if out[at] is not None:
             continue
-        here = angle[at] + round(expected - angle[at])
+        here = turn[at] + round(expected - turn[at])
         out[at] = here
         for beside in (at - width, at + width, at - 1, at + 1):
             if trusted[beside] >= MIN_COHERENCE and out[beside] is None:

@@ -14,7 +14,7 @@ import numpy as np
 from retrieval.intake.page.flat import inverse
 from retrieval.intake.page.phase import RULE_MM, SURE_TRUST, Mask, Matrix, demodulate
 from retrieval.intake.page.refine import COARSE_PX_PER_MM, framed
-from retrieval.intake.page.spectrum import Plane, line_evidence
+from retrieval.intake.page.spectrum import Plane
 from retrieval.intake.page.view import View
 
 WORTH_SHARE = 0.05
@@ -49,7 +49,7 @@ class Reach:
 
 def reach_of(view: View, matrix: Matrix) -> Reach:
     """Where in a view the ruling is seen; ``matrix`` takes pixels of the view to flat millimetres."""
-    evidence = line_evidence(view.pixels, without_ink=True)
+    evidence = view.lines(without_ink=True)
     moved, size = framed(matrix, np.full_like(view.paper, 255), LIMIT_MM)
     into = np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0]) @ moved
     shape = round(size[0] * COARSE_PX_PER_MM), round(size[1] * COARSE_PX_PER_MM)
@@ -58,8 +58,8 @@ def reach_of(view: View, matrix: Matrix) -> Reach:
     seen = np.zeros(best.shape, np.uint8)
     for harmonic in (5, 1):
         even = harmonic / (RULE_MM * COARSE_PX_PER_MM)
-        trusts = [demodulate(flat, np.array(carrier))[1] for carrier in ((even, 0.0), (0.0, even))]
-        both = np.minimum(trusts[0], trusts[1])
+        (_, across, _), (_, along, _) = demodulate(flat, np.array([even, 0.0]), np.array([0.0, even]))
+        both = np.minimum(across, along)
         sure = (both > SURE_TRUST).astype(np.uint8)
         seen = np.maximum(seen, cv2.resize(sure, best.shape[::-1], interpolation=cv2.INTER_NEAREST))
         best = np.maximum(best, cv2.resize(both, best.shape[::-1], interpolation=cv2.INTER_LINEAR))

@@ -22,6 +22,7 @@ from retrieval.intake.page.part import flat_of_picture, part_of, report_of_pictu
 from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding, IntakeReport
+from retrieval.intake.tracing import LeadSignals, lead_signals
 
 MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
@@ -144,11 +145,12 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction) -> PageReadi
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
     else:
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
-    beats = common_beats(canonical)
+    traced = lead_signals(canonical)
+    beats = common_beats(canonical, traced)
     report = _doubted(report, beats, forced=given.layout is not None)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, beats), canonical)
+    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, traced, beats), canonical)
 
 
 def _doubted(report: IntakeReport, beats: CommonBeats, *, forced: bool = False) -> IntakeReport:
@@ -176,7 +178,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, *, forced: bool = False) 
 
 
 def _findings(
-    found: Analysis, report: IntakeReport, canonical: CanonicalPage, beats: CommonBeats
+    found: Analysis, report: IntakeReport, canonical: CanonicalPage, traced: LeadSignals, beats: CommonBeats
 ) -> tuple[Finding, ...]:
     """What the page's layout and scale give cause to say, then what its traces do."""
     notes = page_notes(found, report)
@@ -185,7 +187,7 @@ def _findings(
         notes = (*notes, Finding("no_common_beat", message, 0.5))
     known = {note.kind for note in notes}
     # A lead whose place is empty has been named already.
-    return (*notes, *(note for note in page_findings(canonical, report) if note.kind not in known))
+    return (*notes, *(note for note in page_findings(canonical, report, traced) if note.kind not in known))
 
 
 def _kept(found: Analysis) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ WORK_SIDE = 1800
 """Longest side in pixels at which the ruling is sought: 1 mm lines of a whole page still have 6 px of room."""
 TILE = 256
 FOURIER = 512
+FEW_TILES = 16
 TURN_STEP = 0.5
 MAX_TURN = 22.0
 MAX_SKEW = 16.0
@@ -174,8 +175,9 @@ def _mean_spectrum(evidence: Plane) -> Plane:
     total = np.zeros((FOURIER, FOURIER), np.float32)
     tops = np.linspace(0, height - side, max(2, int(np.ceil(1.5 * height / side)))).astype(int)
     lefts = np.linspace(0, width - side, max(2, int(np.ceil(1.5 * width / side)))).astype(int)
-    for top in tops:
-        for left in lefts:
+    # They overlap by half: those of one colour, as on a chessboard, see the page as well as all do, in half the time.
+    for row, top in enumerate(tops):
+        for left in lefts[row % 2 :: 2] if len(tops) * len(lefts) > FEW_TILES else lefts:
             tile = evidence[top : top + side, left : left + side]
             if not tile.any():
                 continue

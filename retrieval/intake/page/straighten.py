@@ -25,7 +25,7 @@ from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.reach import beside_ruling, reach_of, with_ruled
 from retrieval.intake.page.refine import Refined, refine
 from retrieval.intake.page.scale import clearness, settle
-from retrieval.intake.page.spectrum import Plane, find_rulings, line_evidence, pen_width
+from retrieval.intake.page.spectrum import Plane, find_rulings
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.view import View, stretched, within
 
@@ -80,11 +80,25 @@ def _to_the_ends_of_the_ruling(view: View, found: _Found, whole: View | None) ->
     wider = None
     if not around.paper.all():
         wider = with_ruled(around, reach_of(around, found.refined.matrix @ view.place @ inverse(around.place)))
-    again = None if wider is None else _best_reading(wider, INKS)
+    again = None
+    if wider is not None:
+        onward = found.refined.matrix @ view.place @ inverse(wider.place)
+        again = _followed_on(wider, found, onward) or _best_reading(wider, INKS)
     if wider is not None and again is not None:
         view, found = wider, again
     reach = reach_of(view, found.refined.matrix)
     return replace(view, paper=np.where(beside_ruling(view, reach) > 0, 0, view.paper).astype(np.uint8)), found
+
+
+def _followed_on(wider: View, found: _Found, matrix: Matrix) -> _Found | None:
+    """A reading followed over more of its paper; ``matrix`` takes the wider view's pixels to flat millimetres."""
+    flat = _laid_flat(evidence_of(wider, without_ink=found.without_ink), wider.paper, matrix)
+    if flat is None:
+        return None
+    page, clear = flat
+    signs = replace(found.signs, covered=page.covered, noise_mm=page.noise_mm, clear=clear)
+    further = replace(found, refined=page, signs=signs)
+    return further if further.good else None
 
 
 def _read_stretched(view: View, *, brief: bool) -> tuple[View, _Found] | None:
@@ -119,7 +133,7 @@ def _reading_of_a_part(view: View) -> tuple[View, _Found] | None:
 
 def evidence_of(view: View, *, without_ink: bool, of_fax: bool = False) -> Plane:
     """``line_evidence`` of a view, 0 off its paper and near its rim."""
-    evidence = line_evidence(view.pixels, without_ink=without_ink, of_fax=of_fax)
+    evidence = view.lines(without_ink=without_ink, of_fax=of_fax).copy()
     evidence[_near_rim(view.paper)] = 0
     # What is left out must not differ from the rest: a step from paper to nothing is a strong low frequency.
     seen = evidence != 0
@@ -129,10 +143,11 @@ def evidence_of(view: View, *, without_ink: bool, of_fax: bool = False) -> Plane
 
 @dataclass(frozen=True)
 class _Found:
-    """One reading of the ruling, followed to its end."""
+    """One reading of the ruling, followed to its end; ``without_ink`` is the evidence that it was seen in."""
 
     refined: Refined
     signs: Signs
+    without_ink: bool
 
     @property
     def worth(self) -> float:
@@ -152,7 +167,7 @@ def _readings(view: View, parts: tuple[Window, ...], *, without_ink: bool) -> It
     evidence = evidence_of(view, without_ink=without_ink)
     middle = evidence.shape[1] / 2, evidence.shape[0] / 2
     tried: list[tuple[float, float]] = []
-    pen = pen_width(view.pixels)
+    pen = view.pen()
     least = 0.0 if parts == (WHOLE,) else PARTLY_COVERED
     rulings = (ruling for part in parts for ruling in find_rulings(_cut(evidence, part))[: 1 if least else 3])
     for ruling in rulings:
@@ -167,14 +182,21 @@ def _readings(view: View, parts: tuple[Window, ...], *, without_ink: bool) -> It
         if any(abs(np.log(scale[0] / x)) + abs(np.log(scale[1] / y)) < SAME_SCALE for x, y in tried):
             continue
         tried.append(scale)
-        refined = refine(evidence, view.paper, settled.matrix, MAX_FLAT_MM)
-        if refined is not None and refined.covered > MIN_COVER:
-            seen = first.covered, first.misfit_mm, refined.covered, refined.noise_mm
-            clear = clearness(evidence, refined)
-            # A few lines that agree by chance can be followed over the whole page; seen flat, it shows none.
-            if clear < LEAST_CLEAR:
-                continue
-            yield _Found(refined, Signs(settled.snr, settled.likely, *seen, clear))
+        flat = _laid_flat(evidence, view.paper, settled.matrix)
+        if flat is not None:
+            page, clear = flat
+            seen = first.covered, first.misfit_mm, page.covered, page.noise_mm
+            yield _Found(page, Signs(settled.snr, settled.likely, *seen, clear), without_ink)
+
+
+def _laid_flat(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Refined, float] | None:
+    """Lines followed at a second look, and how clear they are seen flat; ``None`` if they are lost or were chance."""
+    refined = refine(evidence, paper, matrix, MAX_FLAT_MM)
+    if refined is None or refined.covered <= MIN_COVER:
+        return None
+    clear = clearness(evidence, refined)
+    # A few lines that agree by chance can be followed over the whole page; seen flat, it shows none.
+    return None if clear < LEAST_CLEAR else (refined, clear)
 
 
 def _cut(evidence: Plane, part: Window) -> Plane:

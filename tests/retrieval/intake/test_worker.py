@@ -7,11 +7,23 @@ import tempfile
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from retrieval.ecg.drawing import PageStyle, draw_page
-from retrieval.errors import BadInput, EmptyFile, FileMissing, NotAnEcg, ReaderFailed, TookTooLong, TooLarge
+from retrieval.ecg.simulator import simulate
+from retrieval.ecg.spoil import spoil
+from retrieval.errors import (
+    BadArgument,
+    BadInput,
+    EmptyFile,
+    FileMissing,
+    NotAnEcg,
+    ReaderFailed,
+    TookTooLong,
+    TooLarge,
+)
 from retrieval.intake import read
 from retrieval.intake.worker import Reader, read_safely
 from tests.retrieval.conftest import heartbeats
@@ -49,13 +61,25 @@ def nothing_left(tmp_path_factory, monkeypatch):
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    before = descriptors()
+    before, running, born = descriptors(), set(threading.enumerate()), children()
     yield
     assert descriptors() == before
-    assert not [thread.name for thread in threading.enumerate() if "nearbeat" in thread.name]
+    assert not [thread.name for thread in set(threading.enumerate()) - running if "nearbeat" in thread.name]
     assert list(temporary.iterdir()) == []
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() <= born
+
+
+def children():
+    """The processes that this one has started and not yet seen the end of, zombies too."""
+    stats = [(stat.parent.name, stat) for stat in Path("/proc").glob("[0-9]*/stat")]
+    return {name for name, stat in stats if parent_of(stat) == os.getpid()}
+
+
+def parent_of(stat):
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def descriptors():
@@ -82,6 +106,38 @@ def test_a_page_is_read_as_in_this_process(page_file):
     )
     assert np.array_equal(there.page.pixels, here.page.pixels)
     assert there.page.layout == here.page.layout
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path):
+    rng = np.random.default_rng(4)
+    drawn = draw_page(simulate(5).recording, PageStyle(layout="3x4+1"))
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), cv2.cvtColor(spoil(drawn.pixels, rng, "photo", 2), cv2.COLOR_RGB2BGR))
+    found = []
+    for threads in (1, 2):
+        with Reader(threads=threads) as reader:
+            found.append(reader.read(path))
+    assert np.array_equal(found[0].page.pixels, found[1].page.pixels)
+    assert found[0].report == found[1].report
+
+
+def test_a_page_is_shown_as_it_looks(page_file, tmp_path):
+    picture = cv2.cvtColor(cv2.imread(str(page_file)), cv2.COLOR_BGR2RGB)
+    with Reader() as reader:
+        shown, size = reader.look(page_file)
+        assert np.array_equal(shown, picture)
+        assert size == picture.shape[1::-1]
+        large = tmp_path / "large.png"
+        cv2.imwrite(str(large), cv2.resize(picture, (3000, 2000)))
+        shown, size = reader.look(large)
+        assert size == (3000, 2000)
+        assert shown.shape == (1200, 1800, 3)
+        with pytest.raises(BadArgument, match="there is no 2"):
+            reader.look(page_file, 2)
+        table = tmp_path / "ecg.npy"
+        np.save(table, np.zeros((12, 5000), np.float32))
+        with pytest.raises(BadInput):
+            reader.look(table)
 
 
 def test_a_recording_is_read_as_in_this_process(tmp_path):
@@ -150,11 +206,11 @@ def children_that_fail(monkeypatch, fates):
 
     sound, started = keeper._start, []
 
-    def start(memory_mb):
+    def start(memory_mb, threads):
         fate = fates[len(started)] if len(started) < len(fates) else None
         started.append(fate)
         if fate is None:
-            return sound(memory_mb)
+            return sound(memory_mb, threads)
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen([sys.executable, "-I", "-S", "-c", fate], **pipes)
 

@@ -18,6 +18,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.engine import Engine
 from retrieval.errors import NearBeatError
 from retrieval.intake import Intake, read
+from retrieval.intake.picture import read_picture
 from retrieval.service.application import create_app
 from retrieval.service.desk import Desk
 from retrieval.service.running import listen
@@ -35,6 +36,10 @@ class ReaderHere:
         except NearBeatError as error:
             future.set_exception(error)
         return future
+
+    def look(self, path: Path, page: int | None = None) -> Any:
+        arrays = read_picture(str(path), page)[1]
+        return arrays["picture"], (int(arrays["size"][0]), int(arrays["size"][1]))
 
     def close(self) -> None:
         return

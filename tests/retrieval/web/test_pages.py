@@ -1,3 +1,4 @@
+import io
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -5,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from tests.retrieval.web.conftest import HOSTILE
 
@@ -199,10 +201,6 @@ def test_an_example_says_that_it_is_simulated(client: TestClient) -> None:
 
 
 def png_of_nothing() -> bytes:
-    import io
-
-    from PIL import Image
-
     data = io.BytesIO()
     Image.new("RGB", (900, 600), "white").save(data, "PNG")
     return data.getvalue()
@@ -238,6 +236,48 @@ def test_a_correction_is_read_and_said(client: TestClient, printed: bytes) -> No
     wrong = client.post(f"{page.url}/correct", data=corners)
     assert wrong.status_code == 422
     assert "pixels long" in Seen(wrong.text).text
+
+
+def saved(picture: bytes, kind: str) -> bytes:
+    data = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(data, kind)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PDF", "TIFF", "BMP"])
+def test_corners_are_set_on_pages_that_no_browser_shows_itself(client: TestClient, printed: bytes, kind: str) -> None:
+    page = upload(client, saved(printed, kind), f"page.{kind.lower()}")
+    assert page.status_code == 200
+    shown = client.get(f"{page.url}/picture")
+    assert shown.headers["content-type"] == "image/jpeg"
+    wide, high = Image.open(io.BytesIO(shown.content)).size
+    correct = client.get(f"{page.url}/correct")
+    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', correct.text)
+    assert size is not None
+    assert int(size[1]) / int(size[2]) == pytest.approx(wide / high, rel=0.01)
+    values = re.findall(r'name="([xy]\d)"[^>]*value="([\d.]+)"', correct.text)
+    assert len(values) == 8
+    again = client.post(f"{page.url}/correct", data={"use_corners": "1", **dict(values)})
+    assert again.status_code == 200
+    assert "Set by hand" in Seen(again.text).text
+
+
+def test_a_refused_tiff_can_be_corrected_and_a_refused_table_has_no_picture(client: TestClient) -> None:
+    page = upload(client, saved(png_of_nothing(), "TIFF"), "blank.tiff")
+    assert page.status_code == 422
+    assert 'viewBox="0 0 900 600"' in client.get(f"{page.url}/correct").text
+    assert client.get(f"{page.url}/picture").headers["content-type"] == "image/jpeg"
+    table = upload(client, b"I,II\n1,2\n", "table.csv")
+    assert table.status_code == 422
+    assert client.get(f"{table.url}/picture").status_code == 404
+    assert "viewBox" not in client.get(f"{table.url}/correct").text.partition("<form class")[2]
+
+
+def test_a_damaged_pdf_has_no_picture(client: TestClient) -> None:
+    page = upload(client, b"%PDF-1.7 and nothing more", "page.pdf")
+    assert page.status_code == 422
+    assert client.get(f"{page.url}/picture").status_code == 404
+    assert client.get(f"{page.url}/correct").status_code == 200
 
 
 @pytest.mark.parametrize(
