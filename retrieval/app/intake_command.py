@@ -16,6 +16,7 @@ from retrieval.app.correction_options import (
     TurnOption,
     correction_from,
 )
+from retrieval.app.declaring import RateOption, UnitOption
 from retrieval.app.opening import JsonOption
 from retrieval.errors import BadArgument, NearBeatError
 
@@ -62,12 +63,8 @@ def intake(
         Path | None,
         typer.Option("--save", metavar="PAGE.png", help="Write the canonical page, on which no print is left."),
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option("--rate", metavar="HZ", help="Samples a second, of a CSV or NPY that says none.")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option("--unit", metavar="mV", help="What its numbers are: mV, uV, nV or V.")
-    ] = None,
+    rate: RateOption = None,
+    unit: UnitOption = None,
     turn: TurnOption = 0,
     corners: CornersOption = None,
     layout: LayoutOption = None,

@@ -17,6 +17,7 @@ from retrieval.app.correction_options import (
     TurnOption,
     correction_from,
 )
+from retrieval.app.declaring import RateOption, UnitOption
 from retrieval.app.opening import (
     BundleOption,
     GalleryOption,
@@ -63,6 +64,8 @@ def query(
     text: Annotated[
         str | None, typer.Option("--text", help="What is sought beside the ECG; both count alike.")
     ] = None,
+    rate: RateOption = None,
+    unit: UnitOption = None,
     turn: TurnOption = 0,
     corners: CornersOption = None,
     layout: LayoutOption = None,
@@ -81,13 +84,14 @@ def query(
     Exit code 0: every file was answered; 2: none was; 3: some were refused, and the others answered.
     """
     from retrieval.engine import condition_of, sentence
+    from retrieval.intake.declared import Declared
     from retrieval.intake.worker import Reader
 
     condition_of(where)  # refused before a file is read
     words = None if text is None else sentence(text)
     correction = correction_from(turn, corners, layout, speed, gain)
     with Reader() as reader:
-        taken = reader.ahead(files, correction)  # the first file is read while the towers load
+        taken = reader.ahead(files, correction, Declared(rate, unit))  # the first file is read while the towers load
         with open_engine(gallery, bundle, log) as engine:
             ask = partial(engine.query, k=k, patient_key=patient, where=where, text=words)
             answers = [

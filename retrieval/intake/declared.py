@@ -20,7 +20,8 @@ ALIASES = {
 MAX_SIDECAR_BYTES = 65_536
 HOW = (
     "say it with lines '# rate: 500' and '# unit: mV' at the top of a CSV file, with a file of the same name that "
-    'ends in .json and holds {"rate": 500, "unit": "mV"}, or with arrays rate and unit in an NPZ file'
+    'ends in .json and holds {"rate": 500, "unit": "mV"}, with arrays rate and unit in an NPZ file, or with --rate '
+    "and --unit"
 )
 
 

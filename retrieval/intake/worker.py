@@ -103,15 +103,17 @@ class Reader:
         """
         return self.start(path, page, declared, correction).result()
 
-    def ahead(self, paths: Iterable[str | Path], correction: Correction | None = None) -> Iterator[Future[Intake]]:
+    def ahead(
+        self, paths: Iterable[str | Path], correction: Correction | None = None, declared: Declared | None = None
+    ) -> Iterator[Future[Intake]]:
         """Begin to read several files and give their futures in order, never far ahead of who takes them."""
-        rest = iter(paths)
-        begun = deque(self.start(path, correction=correction) for path in islice(rest, 2 * self.workers))
+        coming = (self.start(path, None, declared, correction) for path in paths)
+        begun = deque(islice(coming, 2 * self.workers))
 
         def take() -> Iterator[Future[Intake]]:
             while begun:
                 yield begun.popleft()
-                begun.extend(self.start(path, correction=correction) for path in islice(rest, 1))
+                begun.extend(islice(coming, 1))
 
         return take()
 

@@ -127,6 +127,7 @@ def _asked_again(before: Asked, sent: Sent, how: str) -> Asked:
         return Asked("case", case_id=case_id, k=before.k, filters=before.filters)
     if how == "correct":
         page = asking.page_of(form) or before.page
-        return replace(before, correction=asking.correction_of(form), page=page)
+        upload = None if before.upload is None else asking.declared_in(form, before.upload)
+        return replace(before, upload=upload, correction=asking.correction_of(form), page=page)
     text = asking.first(form, "text") if before.kind != "case" else ""
     return replace(before, text=text, k=asking.k_of(form), by=asking.by_of(form), filters=asking.filters_of(form))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from index import parse_where
@@ -16,6 +18,8 @@ from retrieval.intake.sniff import picture_kind
 
 Kind = Literal["ecg", "text", "case"]
 K_CHOICES = (5, 10, 20)
+UNITS = ("mV", "uV", "nV", "V")
+TABLES = (".csv", ".tsv", ".txt", ".npy", ".npz")
 MAX_TEXT = 500
 """Letters of a sentence or of one field of the filters."""
 
@@ -43,6 +47,22 @@ class Upload:
     def pictured(self) -> bool:
         """Whether it may hold pages that are pictures, by its first bytes."""
         return picture_kind(self.data) is not None
+
+    @property
+    def tabular(self) -> bool:
+        """Whether it may be a table of samples, which seldom says itself how fast and in what they were taken."""
+        return not self.pictured and self.name.lower().removesuffix(".gz").endswith(TABLES)
+
+    def declared(self, rate: float | None, unit: str | None) -> Upload:
+        """The same file with what is said of its samples in a file beside it, as docs/formats.md has it."""
+        beside = f"{PurePosixPath(self.name.removesuffix('.gz')).stem}.json"
+        try:
+            before = json.loads(self.beside.get(beside, b"{}"))
+        except ValueError:
+            before = {}
+        said = {name: value for name, value in (("rate", rate), ("unit", unit)) if value is not None}
+        whole = (before if isinstance(before, dict) else {}) | said
+        return replace(self, beside={**self.beside, beside: json.dumps(whole).encode()})
 
 
 @dataclass(frozen=True)
@@ -174,6 +194,20 @@ def correction_of(form: Form) -> Correction | None:
         gain=_number(form, "gain"),
     )
     return correction if correction.given else None
+
+
+def declared_in(form: Form, upload: Upload) -> Upload:
+    """The upload with what the form says of its samples; itself where it says nothing.
+
+    Raises:
+        BadArgument: when the rate is no number or the unit none that is known.
+    """
+    rate, unit = _number(form, "rate"), first(form, "unit") or None
+    if rate is None and unit is None:
+        return upload
+    if unit is not None and unit not in UNITS:
+        raise BadArgument(f"the unit is '{unit}'; the page offers {', '.join(UNITS)}")
+    return upload.declared(rate, unit)
 
 
 def _corners(form: Form) -> Quad | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from retrieval.intake.correction import LAYOUT_NAMES, Correction
-from retrieval.web.asked import Form, first
+from retrieval.web.asked import UNITS, Form, first
 from retrieval.web.language import Words
 from retrieval.web.shelf import Entry
 from retrieval.web.views import points
@@ -33,8 +33,9 @@ def correct_values(entry: Entry, picture: Shown | None, t: Words, typed: Form | 
         "gain": f"{given.gain:g}" if given.gain is not None else "",
         "use_corners": given.corners is not None,
     }
+    values |= {"rate": "", "unit": ""}
     if typed is not None:
-        values |= {name: first(typed, name) for name in ("turns", "layout", "speed", "gain")}
+        values |= {name: first(typed, name) for name in ("turns", "layout", "speed", "gain", "rate", "unit")}
         values["use_corners"] = first(typed, "use_corners") == "1"
         corners = _typed(typed, corners)
     return {
@@ -46,6 +47,8 @@ def correct_values(entry: Entry, picture: Shown | None, t: Words, typed: Form | 
         "boxes": [points(lead.box) for lead in report.leads] if report is not None else [],
         "corners": [(round(x, 1), round(y, 1)) for x, y in corners],
         "corners_text": " ".join(f"{x:.1f},{y:.1f}" for x, y in corners),
+        "tabular": entry.asked.upload is not None and entry.asked.upload.tabular,
+        "units": UNITS,
         "layouts": LAYOUT_NAMES,
         "speeds": _with(SPEEDS, values["speed"]),
         "gains": _with(GAINS, values["gain"]),

@@ -74,7 +74,7 @@ def refused_values(entry: Entry, t: Words, problem: str) -> dict[str, Any]:
         "name": heading_of(entry, t),
         "problem": problem,
         "kind": t.known(f"error.{error.kind}") if error is not None else "",
-        "correctable": picture,
+        "correctable": picture or (entry.asked.upload is not None and entry.asked.upload.tabular),
         "picture": f"/answers/{entry.number}/picture" if picture else "",
     }
 

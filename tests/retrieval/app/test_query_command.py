@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from retrieval.towers.bundle import Bundle
+from tests.retrieval.conftest import heartbeats
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,17 @@ def test_json_of_a_file_has_every_documented_field(nearbeat, ecg_files, toy_gall
     assert done.exit_code == 0, done.output
     (line,) = done.stdout.splitlines()
     check_answer(json.loads(line), file, "wfdb", toy_gallery, toy_bundle, 4)
+
+
+def test_samples_that_say_nothing_of_themselves_are_read_once_that_is_said(nearbeat, tmp_path):
+    path = tmp_path / "ecg.npy"
+    np.save(path, heartbeats(5).signal)
+    refused = nearbeat("query", str(path))
+    assert refused.exit_code == 2
+    assert "--rate and --unit" in refused.stderr
+    done = nearbeat("query", str(path), "--rate", f"{heartbeats(5).rate:g}", "--unit", "mV", "-k", "1", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["query"]["kind"] == "npy"
 
 
 def test_json_of_a_sentence(nearbeat, toy_gallery, toy_bundle):

@@ -8,6 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from retrieval.ecg.recording import LEADS
+from tests.retrieval.conftest import heartbeats
 from tests.retrieval.web.conftest import HOSTILE
 
 NOTICES = {"en": "Research software, not a diagnosis.", "de": "Forschungssoftware, keine Diagnose."}
@@ -271,6 +273,26 @@ def test_a_refused_tiff_can_be_corrected_and_a_refused_table_has_no_picture(clie
     assert table.status_code == 422
     assert client.get(f"{table.url}/picture").status_code == 404
     assert "viewBox" not in client.get(f"{table.url}/correct").text.partition("<form class")[2]
+
+
+def test_a_table_that_says_nothing_of_its_samples_is_read_once_that_is_said(client: TestClient) -> None:
+    beats = heartbeats(5)
+    rows = "\n".join(",".join(f"{value:.3f}" for value in sample) for sample in beats.signal.T)
+    page = upload(client, (",".join(LEADS) + "\n" + rows).encode(), "ecg.csv")
+    assert page.status_code == 422
+    assert f"{page.url}/correct".partition("/answers")[2] in page.text
+    form = client.get(f"{page.url}/correct").text
+    assert 'name="rate"' in form
+    assert 'name="layout"' not in form
+    wrong = client.post(f"{page.url}/correct", data={"rate": "many", "unit": "mV"})
+    assert wrong.status_code == 422
+    assert 'value="many"' in wrong.text
+    assert "the unit is 'ohm'" in Seen(client.post(f"{page.url}/correct", data={"unit": "ohm"}).text).text
+    half = client.post(f"{page.url}/correct", data={"unit": "mV"})
+    assert "how many samples a second" in Seen(half.text).text
+    read = client.post(f"{half.url}/correct", data={"rate": f"{beats.rate:g}"})
+    assert read.status_code == 200
+    assert len(cards(read.text)) == 10
 
 
 def test_a_damaged_pdf_has_no_picture(client: TestClient) -> None:
