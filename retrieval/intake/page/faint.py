@@ -35,7 +35,7 @@ def faint_view(view: View) -> FlatPage | None:
         found = even_map(evidence, ruling) if ruling.strength > LEAST_STRENGTH else None
         if found is None or not upright(found[0], view.paper):
             continue
-        settled = settle(evidence, view.paper, found[0], followed=True)
+        settled = next(iter(settle(evidence, view.paper, found[0], followed=True)), None)
         if settled is None or settled.likely < LEAST_LIKELY:
             continue
         matrix, size = framed(settled.matrix, view.paper, MAX_FLAT_MM)

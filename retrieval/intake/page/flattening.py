@@ -8,7 +8,7 @@ from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.page.straighten import Effort, straighten_view
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import View, looks
+from retrieval.intake.page.view import View, looks, squared
 
 MIN_RANGE = 8
 """Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""
@@ -36,4 +36,6 @@ def _by_ruling(views: list[View]) -> FlatPage | None:
         page = straighten_view(view, effort, views[-1])
         if page is not None:
             return page
-    return faint_view(views[-1]) or straighten_view(views[0], "parts", views[-1])
+    square = squared(views[0])
+    page = straighten_view(square) if square is not None else None
+    return page or faint_view(views[-1]) or straighten_view(views[0], "parts", views[-1])

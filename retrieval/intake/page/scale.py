@@ -28,6 +28,8 @@ ALIKE = 0.1
 """Power of teeth between the others up to which they are the pixels' doing: the lines of both are the same."""
 LEAST_SNR = 6.0
 """Geometric mean of the power of a comb's first teeth over their surroundings, below which it is chance."""
+LEAST_SHARE = 0.1
+"""Of the likeliest scale's likelihood, which the plain one must have to be tried where the first shows no lines."""
 PRIORS = {5.0: 1.0, 1.0: 0.8, 10.0: 0.1, 2.5: 0.15, 2.0: 0.1}
 """How common it is that the widest spacing of a page's lines is so many millimetres."""
 SIZES_MM = (60.0, 90.0, 120.0, 180.0, 430.0, 560.0, 700.0)
@@ -63,10 +65,11 @@ class Settled:
 
 def settle(
     evidence: Plane, paper: Mask, matrix: Matrix, *, followed: bool, pen_px: float | None = None
-) -> Settled | None:
-    """Correct the scale of a map by which lines of ``evidence`` stand evenly; ``None`` where they are no ruling.
+) -> tuple[Settled, ...]:
+    """Correct the scale of a map by which lines of ``evidence`` stand evenly: the likeliest first, none if no ruling.
 
-    Where the lines were ``followed`` all over the page, a family whose comb drowns in grain is believed as it stands.
+    Where the lines were ``followed`` all over the page, a family whose comb drowns in grain is believed as it stands,
+    and that the widest lines are those of 5 mm is given as a second reading, unless it is far less likely.
 
     Args:
         evidence: of the view.
@@ -81,10 +84,13 @@ def settle(
     if followed:
         across, along = (comb if comb and comb.snr > LEAST_SNR else _AS_IT_STANDS for comb in (across, along))
     if across is None or along is None or min(across.snr, along.snr) < LEAST_SNR:
-        return None
+        return ()
     pen_mm = None if pen_px is None else pen_px / float(np.sqrt(scale[0] * scale[1]))
-    factors = _factors(across, along, size, scale[0] / scale[1], pen_mm)
-    return Settled(np.diag([factors[1], factors[2], 1.0]) @ matrix, min(across.snr, along.snr), factors[0])
+    best, *others = _factors(across, along, size, scale[0] / scale[1], pen_mm)
+    plain = [one for one in others if one[1:] == (5.0 / across.period, 5.0 / along.period)]
+    second = [one for one in plain if followed and one[0] > LEAST_SHARE * best[0]]
+    snr = min(across.snr, along.snr)
+    return tuple(Settled(np.diag([x, y, 1.0]) @ matrix, snr, likely) for likely, x, y in (best, *second))
 
 
 def clearness(evidence: Plane, page: Refined) -> float:
@@ -222,13 +228,13 @@ def _centred(base: float, places: Matrix, heights: Matrix, step: float) -> float
 
 def _factors(
     across: Comb, along: Comb, size: tuple[float, float], aspect: float, pen_mm: float | None
-) -> tuple[float, float, float]:
-    """The likeliest reading of both combs: how likely, and true millimetres per millimetre of the frame ``(x, y)``.
+) -> list[tuple[float, float, float]]:
+    """Readings of both combs, the likeliest first: how likely, and true mm per mm of the frame ``(x, y)``.
 
     ``aspect`` is that of the frame's millimetres, in pixels, width by height; ``pen_mm`` the width of the traces in
     the frame's millimetres.
     """
-    best = (-1.0, 1.0, 1.0)
+    found = []
     for one, first in PRIORS.items():
         for other, second in PRIORS.items():
             x, y = one / across.period, other / along.period
@@ -242,10 +248,8 @@ def _factors(
             # Four thin lines between two bold ones speak for themselves, however much of the page is shown.
             plain = across.fivefold and along.fivefold and one == other == 5.0
             usual = _usual_size(longest) ** (0.3 if plain else 1.0) * _usual_pen(pen_mm, x, y)
-            worth = (first * second) ** 0.5 * prior * (square + 1e-6) * usual
-            if worth > best[0]:
-                best = worth, x, y
-    return best
+            found.append(((first * second) ** 0.5 * prior * (square + 1e-6) * usual, x, y))
+    return sorted(found, key=lambda reading: -reading[0])
 
 
 def _usual_size(longest_mm: float) -> float:

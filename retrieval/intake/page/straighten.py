@@ -175,18 +175,18 @@ def _readings(view: View, parts: tuple[Window, ...], *, without_ink: bool) -> It
         if first is None or first.covered < least or not believable(first, view.paper):
             continue
         followed = first.covered > (least or WELL_COVERED)
-        settled = settle(evidence, view.paper, first.matrix, followed=followed, pen_px=pen)
-        if settled is None or not upright(settled.matrix, view.paper):
-            continue
-        scale, _ = local_scale(settled.matrix, *middle)
-        if any(abs(np.log(scale[0] / x)) + abs(np.log(scale[1] / y)) < SAME_SCALE for x, y in tried):
-            continue
-        tried.append(scale)
-        flat = _laid_flat(evidence, view.paper, settled.matrix)
-        if flat is not None:
-            page, clear = flat
-            seen = first.covered, first.misfit_mm, page.covered, page.noise_mm
-            yield _Found(page, Signs(settled.snr, settled.likely, *seen, clear), without_ink)
+        for settled in settle(evidence, view.paper, first.matrix, followed=followed, pen_px=pen):
+            scale, _ = local_scale(settled.matrix, *middle)
+            known = any(abs(np.log(scale[0] / x)) + abs(np.log(scale[1] / y)) < SAME_SCALE for x, y in tried)
+            if known or not upright(settled.matrix, view.paper):
+                continue
+            tried.append(scale)
+            flat = _laid_flat(evidence, view.paper, settled.matrix)
+            if flat is not None:
+                page, clear = flat
+                seen = first.covered, first.misfit_mm, page.covered, page.noise_mm
+                yield _Found(page, Signs(settled.snr, settled.likely, *seen, clear), without_ink)
+                break
 
 
 def _laid_flat(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Refined, float] | None:

@@ -101,6 +101,31 @@ def within(view: View, whole: View) -> View:
     return replace(whole, paper=np.where(paper > 127, 255, 0).astype(np.uint8), corners=corners)
 
 
+def squared(view: View) -> View | None:
+    """The sheet alone, its corners drawn out to those of a rectangle; ``None`` where not all of them are seen.
+
+    Seen so, lines of a page that leans away stand as far apart at one end as at the other, but for its curl.
+    """
+    if view.corners is None:
+        return None
+    sides = np.hypot(*(np.roll(view.corners, -1, axis=0) - view.corners).T)
+    size = max(1, round(max(sides[0], sides[2]))), max(1, round(max(sides[1], sides[3])))
+    target = np.array([[0, 0], [size[0], 0], size, [0, size[1]]], np.float64)
+    into = np.asarray(
+        cv2.getPerspectiveTransform(view.corners.astype(np.float32), target.astype(np.float32)), np.float64
+    )
+    pixels = cv2.warpPerspective(view.pixels, into, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = project(into, np.array([view.axis]))[0]
+    return View(
+        np.asarray(pixels, np.uint8),
+        np.full(size[::-1], 255, np.uint8),
+        into @ view.place,
+        target,
+        (float(x), float(y)),
+        view.longest,
+    )
+
+
 def enlarged(quad: Matrix | None, factor: float) -> Matrix | None:
     """Corners in a shrunk picture as pixels of the one it was shrunk from."""
     return None if quad is None else (quad + 0.5) / factor - 0.5
