@@ -335,7 +335,7 @@ def _trend(x: Matrix, y: Matrix, rest: Matrix, trust: Matrix, shape: tuple[int, 
 
 
 def _ruled(families: list[_Phases], evidence: Plane) -> Mask:
-    """The convex hull of where lines were followed, 255 inside, on 96 columns; a desk beside the paper is outside."""
+    """The convex hull of where lines were followed, 255 inside, on 96 columns; nothing where too few were to tell."""
     height, width = evidence.shape
     columns = 96
     rows = max(4, round(columns * height / width))
@@ -349,7 +349,7 @@ def _ruled(families: list[_Phases], evidence: Plane) -> Mask:
     seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     points = np.argwhere(seen)[:, ::-1].astype(np.int32)
     if len(points) < 0.2 * seen.size:
-        return np.full((rows, columns), 255, np.uint8)
+        return np.zeros((rows, columns), np.uint8)
     hull = cv2.convexHull(np.ascontiguousarray(points).reshape(-1, 1, 2))
     return np.asarray(cv2.fillConvexPoly(np.zeros((rows, columns), np.uint8), hull, 255), np.uint8)
 

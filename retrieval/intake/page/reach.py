@@ -26,6 +26,8 @@ SOLID_MM = 9
 WHOLE_FIELD = 0.93
 """Share of its hull on which lines are seen, from which they are taken to end where they are not seen any more."""
 LEAST_FIELD_MM2 = 8000.0
+MOST_OF_FIELD, RECTANGULAR, TABLE_TRUST = 0.8, 0.95, 0.14
+"""Share of a hull, about a rectangle, from which ground is left out that shows no more of the lines than a table."""
 FADED_TRUST = 0.2
 """Beside ruled fields of photographs it was 0.07 to 0.14 in the middle, where the lines only faded 0.25 to 0.3."""
 BESIDE_MM = 4
@@ -84,7 +86,8 @@ def with_ruled(view: View, reach: Reach) -> View | None:
 def beside_ruling(view: View, reach: Reach) -> Mask:
     """Pixels of the view, uint8 like its paper, that are 255 well beyond a field on which lines are seen all over.
 
-    None where lines are seen in parts only, and none where they fade in a shadow or out of focus instead of ending.
+    None where lines are seen in parts only, and none where they fade in a shadow or out of focus instead of ending;
+    where glare hides some of the field, only what shows no trace of them.
     """
     sure = cv2.morphologyEx(reach.seen, cv2.MORPH_OPEN, np.ones((SOLID_MM, SOLID_MM), np.uint8))
     points = np.argwhere(sure > 0)[:, ::-1].astype(np.int32)
@@ -92,14 +95,18 @@ def beside_ruling(view: View, reach: Reach) -> Mask:
         return np.zeros_like(view.paper)
     hull = cv2.convexHull(np.ascontiguousarray(points).reshape(-1, 1, 2))
     field = cv2.fillConvexPoly(np.zeros_like(reach.seen), hull, (1,))
-    if float(sure[field > 0].mean()) < WHOLE_FIELD:
+    share = float(sure[field > 0].mean())
+    _, _, broad, high = cv2.boundingRect(hull)
+    # Where a corner of the page fades, the hull cuts it off; glare in its midst leaves it a rectangle.
+    if share < (MOST_OF_FIELD if float(field.sum()) > RECTANGULAR * broad * high else WHOLE_FIELD):
         return np.zeros_like(view.paper)
+    faded = FADED_TRUST if share >= WHOLE_FIELD else TABLE_TRUST
     wide = 2 * BESIDE_MM + 1
     near = np.asarray(cv2.dilate(field, np.ones((wide, wide), np.uint8)), np.uint8)
     paper = cv2.warpPerspective(view.paper, reach.matrix, near.shape[::-1], flags=cv2.INTER_NEAREST) > 127
     count, parts = cv2.connectedComponents((paper & (near == 0)).astype(np.uint8), connectivity=4)
     for part in range(1, count):
-        if float(np.median(reach.trust[parts == part])) > FADED_TRUST:
+        if float(np.median(reach.trust[parts == part])) > faded:
             near[parts == part] = 1
     return np.asarray(255 - _shown(near, view, reach), np.uint8)
 

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from retrieval.intake.page.faint import even_map, faint_view
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, project
 from retrieval.intake.page.flattening import flatten_picture
+from retrieval.intake.page.paper import Sheet
 from retrieval.intake.page.phase import map_paper
 from retrieval.intake.page.reach import beside_ruling, reach_of
 from retrieval.intake.page.refine import refine
+from retrieval.intake.page.scale import settle
 from retrieval.intake.page.spectrum import Ruling, dark_ink, find_rulings, line_evidence
 from retrieval.intake.page.straighten import straighten_view
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import look
+from retrieval.intake.page.view import look, squared
 
 Points = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
@@ -253,6 +255,44 @@ def test_what_lies_beside_the_ruled_field_is_left_out() -> None:
     assert beside[:, : x - reach].min() == 255
     assert beside[:, u + reach :].min() == 255
     assert beside[v + reach :].min() == 255
+
+
+def test_glare_in_the_midst_of_the_field_keeps_no_table() -> None:
+    picture, (left, top, right, bottom) = field_on_a_sheet()
+    picture[500:800, 800:1150] = 250
+    view = look(picture)
+    beside = beside_ruling(view, reach_of(view, _to_mm(view.place)))
+    (x, y), (u, v) = project(view.place, np.array([[left, top], [right, bottom]], float)).round().astype(int)
+    assert beside[y:v, x:u].max() == 0
+    reach = round(14 * PX * view.place[0, 0])
+    assert beside[: y - reach].min() == 255
+    assert beside[:, u + reach :].min() == 255
+
+
+def test_a_leaning_sheet_is_drawn_out_to_a_rectangle() -> None:
+    matrix = np.array([[0.17, 0.004, 1.0], [-0.006, 0.165, 2.0], [3e-4, 1e-4, 1.0]])
+    picture = ruled(lambda points: project(matrix, points))
+    corners_mm = np.array([[20.0, 20.0], [120.0, 20.0], [120.0, 80.0], [20.0, 80.0]])
+    quad = project(np.linalg.inv(matrix), corners_mm)
+    mask = cv2.fillConvexPoly(np.zeros(picture.shape[:2], np.uint8), quad.round().astype(np.int32), (255,))
+    seen = squared(look(picture, Sheet(mask, 1.0, quad)))
+    assert seen is not None
+    height, width = seen.paper.shape
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    np.testing.assert_allclose(project(seen.place, quad), target, atol=1e-3)
+    # Its lines stand as far apart at one end as at the other.
+    ends = project(matrix @ np.linalg.inv(seen.place), np.array([[0, 9], [50, 9], [width - 50, 9], [width, 9.0]]))
+    assert ends[1, 0] - ends[0, 0] == pytest.approx(ends[3, 0] - ends[2, 0], rel=1e-4)
+    assert squared(look(picture)) is None
+
+
+def test_the_plain_scale_comes_second_where_a_thick_pen_speaks_for_another() -> None:
+    matrix = np.diag([1 / PX, 1 / PX, 1.0])
+    evidence = line_evidence(ruled(lambda points: points / PX))
+    paper = np.full(evidence.shape, 255, np.uint8)
+    both = settle(evidence, paper, matrix, followed=True, pen_px=2.2 * PX)
+    assert [round(float(one.matrix[0, 0] * PX), 2) for one in both][-1] == 1.0
+    assert len(settle(evidence, paper, matrix, followed=False, pen_px=2.2 * PX)) == 1
 
 
 def _to_mm(place: Points) -> Points:
