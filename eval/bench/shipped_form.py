@@ -53,7 +53,7 @@ def main() -> None:
     _row(["---", "---:", "---:", "---:"])
     worst = 0.0
     for before, after in zip(first, second, strict=True):
-        scale = 1 if before.unit == "%" else 100
+        scale = 1 if before.unit == "place" else 100  # shares and areas are from 0 to 1
         ours, shipped = (scale * line.scores[CHECKED].value for line in (before, after))
         worst = min(worst, shipped - ours)
         _row([f"{before.setting}: {before.metric}", f"{ours:.2f}", f"{shipped:.2f}", f"{shipped - ours:+.2f}"])

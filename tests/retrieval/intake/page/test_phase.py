@@ -72,12 +72,8 @@ def test_the_phase_is_that_of_the_formula(pitch: float, turn: float) -> None:
     ((wave, trust, step),) = demodulate(plane, carrier)
     sigma = float(np.hypot(0.5, max(REACH, 6.0 / pitch))) * pitch
     mixed = plane * np.exp(-2j * np.pi * (carrier[0] * x + carrier[1] * y))
-    rows, columns = np.nonzero(trust >= MIN_COHERENCE)
-    at = [
-        (row, column)
-        for row, column in zip(rows, columns, strict=True)
-        if _inside(row, column, step, (width, height), sigma)
-    ]
+    trusted = np.argwhere(trust >= MIN_COHERENCE).tolist()
+    at = [(row, column) for row, column in trusted if _inside(row, column, step, (width, height), sigma)]
     assert len(at) > 0
     for row, column in at[:: max(1, len(at) // 12)]:
         middle = (column + 0.5) * step[0] - 0.5, (row + 0.5) * step[1] - 0.5

@@ -275,13 +275,16 @@ def test_a_leaning_sheet_is_drawn_out_to_a_rectangle() -> None:
     corners_mm = np.array([[20.0, 20.0], [120.0, 20.0], [120.0, 80.0], [20.0, 80.0]])
     quad = project(np.linalg.inv(matrix), corners_mm)
     mask = cv2.fillConvexPoly(np.zeros(picture.shape[:2], np.uint8), quad.round().astype(np.int32), (255,))
-    seen = squared(look(picture, Sheet(mask, 1.0, quad)))
+    seen = squared(look(picture, Sheet(np.asarray(mask, np.uint8), 1.0, quad)))
     assert seen is not None
     height, width = seen.paper.shape
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
     np.testing.assert_allclose(project(seen.place, quad), target, atol=1e-3)
     # Its lines stand as far apart at one end as at the other.
-    ends = project(matrix @ np.linalg.inv(seen.place), np.array([[0, 9], [50, 9], [width - 50, 9], [width, 9.0]]))
+    ends = project(
+        np.asarray(matrix @ np.linalg.inv(seen.place), np.float64),
+        np.array([[0, 9], [50, 9], [width - 50, 9], [width, 9.0]]),
+    )
     assert ends[1, 0] - ends[0, 0] == pytest.approx(ends[3, 0] - ends[2, 0], rel=1e-4)
     assert squared(look(picture)) is None
 
