@@ -89,7 +89,8 @@ class AnswerRoutes:
 
     def _answer(self, request: Request, visitor: Visitor, entry: Entry, measure: bool, **more: Any) -> Response:
         if entry.answer is None:
-            values = refused_values(entry, visitor.t, self.site.desk.plain(str(entry.error)))
+            picture = shown(self.site.desk, entry) is not None
+            values = refused_values(entry, picture, visitor.t, self.site.desk.plain(str(entry.error)))
             return self.site.page(request, visitor, "refused.html", values, 422)
         values = answer_values(entry, visitor.t)
         values["measures"] = self._measures(visitor, entry) if measure else None

@@ -65,10 +65,9 @@ def answer_values(entry: Entry, t: Words) -> dict[str, Any]:
     }
 
 
-def refused_values(entry: Entry, t: Words, problem: str) -> dict[str, Any]:
-    """What the page shows of an ECG that could not be read."""
+def refused_values(entry: Entry, picture: bool, t: Words, problem: str) -> dict[str, Any]:
+    """What the page shows of an ECG that could not be read, and of which there may be a ``picture``."""
     error = entry.error
-    picture = may_be_shown(entry)
     return {
         "number": entry.number,
         "name": heading_of(entry, t),

@@ -295,9 +295,11 @@ def test_a_table_that_says_nothing_of_its_samples_is_read_once_that_is_said(clie
     assert len(cards(read.text)) == 10
 
 
-def test_a_damaged_pdf_has_no_picture(client: TestClient) -> None:
-    page = upload(client, b"%PDF-1.7 and nothing more", "page.pdf")
+@pytest.mark.parametrize("start", [b"%PDF-1.7 and nothing more", b"\x89PNG\r\n\x1a\n no picture"])
+def test_a_damaged_page_has_no_picture(client: TestClient, start: bytes) -> None:
+    page = upload(client, start, "page")
     assert page.status_code == 422
+    assert "/picture" not in page.text
     assert client.get(f"{page.url}/picture").status_code == 404
     assert client.get(f"{page.url}/correct").status_code == 200
 
