@@ -32,6 +32,8 @@ SECONDS = 10.0
 MEMORY_MB = 1024
 READ, DRAW = "retrieval.intake:read", "retrieval.intake.overlay:read_and_draw"
 LOOK = "retrieval.intake.picture:read_picture"
+THREADS_FOR_ONE = min(2, os.cpu_count() or 1)
+"""For a file that somebody waits for."""
 
 
 class Reader:
@@ -58,7 +60,7 @@ class Reader:
     ) -> None:
         self.workers, self.seconds, self.memory_mb, self.reader = max(1, workers), seconds, memory_mb, reader
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="nearbeat-intake")
-        threads = threads or (min(2, os.cpu_count() or 1) if self.workers == 1 else 1)
+        threads = threads or (THREADS_FOR_ONE if self.workers == 1 else 1)
         self._children = deque(Keeper(memory_mb, threads) for _ in range(self.workers))
         self._all = tuple(self._children)
 

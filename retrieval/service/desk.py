@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import wait
@@ -52,14 +51,14 @@ class Desk:
         reader: Reader | None = None,
         log: ChainLog | None = None,
     ) -> None:
-        from retrieval.intake.worker import Reader
+        from retrieval.intake.worker import THREADS_FOR_ONE, Reader
 
         self.engine, self.limits, self.log = engine, limits or Limits(), log
         self.reader = reader or Reader(
             self.limits.workers,
             seconds=self.limits.seconds,
             memory_mb=self.limits.memory_mb,
-            threads=min(2, os.cpu_count() or 1),
+            threads=THREADS_FOR_ONE,
         )
         self.ready = False
         """Whether ``warm`` has been through."""

@@ -17,6 +17,7 @@ WORK_SIDE = 1800
 TILE = 256
 FOURIER = 512
 FEW_TILES = 16
+"""Up to so many all are looked at."""
 TURN_STEP = 0.5
 MAX_TURN = 22.0
 MAX_SKEW = 16.0
@@ -175,7 +176,7 @@ def _mean_spectrum(evidence: Plane) -> Plane:
     total = np.zeros((FOURIER, FOURIER), np.float32)
     tops = np.linspace(0, height - side, max(2, int(np.ceil(1.5 * height / side)))).astype(int)
     lefts = np.linspace(0, width - side, max(2, int(np.ceil(1.5 * width / side)))).astype(int)
-    # They overlap by half: those of one colour, as on a chessboard, see the page as well as all do, in half the time.
+    # They overlap: those of one colour, as on a chessboard, miss nothing of the page and take half the time.
     for row, top in enumerate(tops):
         for left in lefts[row % 2 :: 2] if len(tops) * len(lefts) > FEW_TILES else lefts:
             tile = evidence[top : top + side, left : left + side]
