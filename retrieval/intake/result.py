@@ -57,7 +57,7 @@ class IntakeReport:
     """What was found on a picture of a page.
 
     Args:
-        px_per_mm_x: pixels of the picture per millimetre of paper along the traces, in the middle of the page.
+        px_per_mm_x: pixels of the picture per millimetre of paper along the traces, in the middle of their field.
         px_per_mm_y: the same across the traces.
         rotation_deg: by how much the page was turned in the picture, counter-clockwise positive.
         layout: name of the layout that was found, such as ``"3x4+1"``, or ``"unknown"``.

@@ -18,6 +18,7 @@ from retrieval.intake.page.ink import find_ink
 from retrieval.intake.page.marks import read_marks
 from retrieval.intake.page.masking import InkKinds, separate, sort_ink
 from retrieval.intake.page.naming import Naming, name_layout
+from retrieval.intake.page.row_ends import reached
 from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
 from retrieval.intake.page.signals import row_heights
 from retrieval.intake.page.words import Words, find_words
@@ -35,9 +36,6 @@ LEAST_NAMED = 0.2
 LAWFUL = 2.0
 UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
-APART_MM, STRAY_MM, AT_BASE_MM = 4.0, 15.0, 1.2
-LINED_UP_MM = 3.0
-JOINED = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,19 @@ class Analysis:
         return tuple(cell for cell in self.cells if cell.inked >= LEAST_INK)
 
 
-def analyse(page: FlatPage, given: Correction = NOTHING) -> Analysis:
+def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False) -> Analysis:
     """Read a page, turning it where it lies on its side or on its head, unless it was said to be upright.
+
+    Args:
+        page: straightened.
+        given: what was set by hand.
+        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded.
 
     Raises:
         NotAnEcg: with the reason.
         BadArgument: when the page cannot be what was set by hand.
     """
-    ink = find_ink(page)
+    ink = find_ink(page, faded=faded)
     if given.upright:
         return _analyse(page, ink, 0, given)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
@@ -144,9 +147,7 @@ def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = (
     masks = separate(kinds, rows, strange).masks
     kept = [number for number in range(len(rows)) if number not in strange]
     masks = masks[kept] if strange else masks
-    own = tuple(_centred(rows[number], mask) for number, mask in zip(kept, masks, strict=True))
-    own = tuple(_reach(row, mask) for row, mask in zip(own, masks, strict=True))
-    return _aligned(own, masks), masks
+    return reached([rows[number] for number in kept], masks), masks
 
 
 def _evidence(kinds: InkKinds, words: Words, rows: tuple[Row, ...], masks: Bools) -> PageEvidence:
@@ -156,55 +157,6 @@ def _evidence(kinds: InkKinds, words: Words, rows: tuple[Row, ...], masks: Bools
         half = min(half_height(rows, number), mm(12.0))
         bands.append((max(0, round(row.baseline - half)), round(row.baseline + half)))
     return PageEvidence(rows, heights, boundary_evidence(masks, heights, kinds.rule, bands), words.names)
-
-
-def _centred(row: Row, mask: Bools) -> Row:
-    """The baseline at the trace's median height: on a page that drifts a level stretch may lie off it."""
-    off = row_heights(mask, row.baseline)
-    known = off[np.isfinite(off)]
-    return replace(row, baseline=row.baseline - float(np.median(known)) * FLAT_PX_PER_MM) if len(known) else row
-
-
-def _reach(row: Row, mask: Bools) -> Row:
-    """Where a row begins and ends; short pieces that stand apart at its ends are none of it."""
-    columns = np.flatnonzero(mask.any(axis=0))
-    if not len(columns):
-        return row
-    breaks = np.flatnonzero(np.diff(columns) > mm(APART_MM))
-    runs = list(zip(columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]] + 1, strict=True))
-    while len(runs) > 1 and _stray(row, mask, runs[0]):
-        runs.pop(0)
-    while len(runs) > 1 and _stray(row, mask, runs[-1]):
-        runs.pop()
-    return replace(row, left=float(runs[0][0]), right=float(runs[-1][1]))
-
-
-def _stray(row: Row, mask: Bools, run: tuple[int, int]) -> bool:
-    """Whether a run of columns is short and no piece of a trace, which keeps to its baseline for the most part."""
-    if run[1] - run[0] >= mm(STRAY_MM):
-        return False
-    off = row_heights(mask[:, run[0] : run[1]], row.baseline)
-    return float((np.abs(off[np.isfinite(off)]) < AT_BASE_MM).mean()) < 0.5
-
-
-def _aligned(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
-    """Rows cut to where the others begin and end, unless their ink runs on without a break."""
-    left, right = (float(np.median([getattr(row, side) for row in rows])) for side in ("left", "right"))
-    slack = mm(LINED_UP_MM)
-    out = []
-    for row, mask in zip(rows, masks, strict=True):
-        covered = mask.any(axis=0)
-        before, after = (
-            covered[round(row.left) : round(left - slack)],
-            covered[round(right + slack) : round(row.right)],
-        )
-        start = left - slack if len(before) and before.mean() < JOINED else row.left
-        stop = right + slack if len(after) and after.mean() < JOINED else row.right
-        here = np.flatnonzero(covered[round(start) : round(stop)]) + round(start)
-        mask[:, : round(start)] = False
-        mask[:, round(stop) :] = False
-        out.append(replace(row, left=float(here[0]), right=float(here[-1] + 1)) if len(here) else row)
-    return tuple(out)
 
 
 def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:

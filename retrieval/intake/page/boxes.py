@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.flat import FlatPage
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.rows import Row, mm
 from retrieval.intake.result import Quad
@@ -18,7 +19,8 @@ LEAST_INK = 0.3
 """Share of a lead's columns that must have ink; with less it counts as missing."""
 SNAP_MM = (2.0, 40.0)
 """A row that begins or ends this much short of the others has lost ink to wear."""
-PAST_MM = 1.5
+PAST_MM, BEFORE_MM = 1.5, 8.0
+"""How far a row reaches beyond the others; and how far before them a long strip begins."""
 ODD_MM, ODD_END = 2.5, 0.45
 CLOSE_MM = 3.0
 REGION_MM = 0.5
@@ -53,8 +55,8 @@ def place_cells(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> tuple[Ce
             continue
         inner = naming.columns[len(slots)].edges[1:-1] if len(slots) > 1 else ()
         strip = len(slots) < most
-        start = _end(rows[number].left, first, 1.0, strip=strip)
-        edges = [start, *inner, _end(rows[number].right, last, -1.0, strip=strip)]
+        start = _end(rows[number].left, first, 1.0, BEFORE_MM if strip else PAST_MM)
+        edges = [start, *inner, _end(rows[number].right, last, -1.0, math.inf if strip else PAST_MM)]
         odd = abs(rows[number].left - first) > mm(ODD_MM), abs(rows[number].right - last) > mm(ODD_MM)
         covered = masks[number].any(axis=0)
         for column, slot in enumerate(slots):
@@ -68,13 +70,13 @@ def place_cells(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> tuple[Ce
     return tuple(cells)
 
 
-def _end(own: float, usual: float, inwards: float, *, strip: bool) -> float:
+def _end(own: float, usual: float, inwards: float, past_mm: float) -> float:
     """A row's own end, or the usual one where ink of the row is lost there, or ink that is none of it joins it.
 
-    Only long strips run on past the ends of the rows above them.
+    Long strips may run on past the ends of the rows above them, and begin a little before them.
     """
     short = inwards * (own - usual)
-    if mm(SNAP_MM[0]) < short < mm(SNAP_MM[1]) or (short < -mm(PAST_MM) and not strip):
+    if mm(SNAP_MM[0]) < short < mm(SNAP_MM[1]) or -short > past_mm * FLAT_PX_PER_MM:
         return usual
     return own
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from retrieval.intake.page.words import Name
 
 NAME_LEFT_MM, NAME_BEFORE_MM = 12.0, 6.0
 """How far before the beginning of its row, and before that of its lead, a name can stand."""
-NAME_IN = 0.65
-"""At most so much of its lead's width behind its beginning."""
+NAME_IN, NAME_IN_MM = 0.65, 42.0
+"""At most so much of its lead's width behind its beginning; beyond so far it may be another lead's, and speaks for
+none."""
 OUT_OF_LINE = 0.5
 NAME_SLACK_MM = 5.0
 ROW_SLACK_MM = 2.5
@@ -132,28 +134,41 @@ def _offsets(page: PageEvidence) -> list[float]:
     return chosen
 
 
+class _Placed(NamedTuple):
+    """A name in its slot.
+
+    Its weight is 1 at the same distance from its lead's beginning as the others; ``far`` is one so far from there
+    that it may be another lead's.
+    """
+
+    name: Name
+    weight: float
+    far: bool
+
+
 def _match_at(
     page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
 ) -> NameMatch:
     found = _placed(page, columns, places, template, offset)
     odds, agreed = 0.0, 0
     strips = [np.zeros(len(LEADS)) for _ in places[template.grid :]]
-    used = {id(name) for name, _ in found.values()}
+    used = {id(placed.name) for placed in found.values()}
     odds += STRAY_NAME * sum(name.certainty for name in page.names if id(name) not in used and name.certainty > 0.5)
     for row, slots in enumerate(template.rows):
         for column, slot in enumerate(slots):
-            name, weight = found.get((row, column), (None, 0.0))
-            if name is None:
+            if (row, column) not in found:
                 continue
+            name, weight, far = found[row, column]
             if slot.lead:
-                odds += weight * name_odds(name, slot)
-                agreed += name_odds(name, slot) > AGREED
+                says = min(name_odds(name, slot), 0.0 if far else NAME_TRUST)
+                odds += weight * says
+                agreed += says > AGREED
             elif row >= template.grid:
                 strips[row - template.grid] += [STRIP_NAME * weight * name_odds(name, Slot(lead)) for lead in LEADS]
     return NameMatch(odds + _unread(found, template), tuple(strips), agreed)
 
 
-def _unread(found: dict[tuple[int, int], tuple[Name, float]], template: Template) -> float:
+def _unread(found: dict[tuple[int, int], _Placed], template: Template) -> float:
     """What slots without a name speak against an arrangement: the more, the better the names of a column are read."""
     grid = [(row, column) for row in range(template.grid) for column in range(template.columns)]
     read = [sum((row, column) in found for row in range(template.grid)) for column in range(template.columns)]
@@ -163,8 +178,8 @@ def _unread(found: dict[tuple[int, int], tuple[Name, float]], template: Template
 
 def _placed(
     page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
-) -> dict[tuple[int, int], tuple[Name, float]]:
-    """The name in each slot, and its weight: in full at the same distance from its lead's beginning as the others."""
+) -> dict[tuple[int, int], _Placed]:
+    """The name in each slot."""
     near: list[tuple[int, int, float, Name]] = []
     for name in page.names:
         rows = [abs(name.middle - page.rows[place].baseline - offset) for place in places]
@@ -181,13 +196,13 @@ def _placed(
     if not near:
         return {}
     usual = float(np.median([entry[2] for entry in near if entry[1] > 0] or [entry[2] for entry in near]))
-    found: dict[tuple[int, int], tuple[Name, float]] = {}
+    found: dict[tuple[int, int], _Placed] = {}
     for row, column, off, name in near:
         slack = mm(NAME_SLACK_MM) * (2.0 if column == 0 else 1.0)
         weight = 1.0 if abs(off - usual) < slack else OUT_OF_LINE
         known = found.get((row, column))
-        if known is None or weight * name.certainty > known[1] * known[0].certainty:
-            found[row, column] = name, weight
+        if known is None or weight * name.certainty > known.weight * known.name.certainty:
+            found[row, column] = _Placed(name, weight, off > mm(NAME_IN_MM))
     return found
 
 

@@ -16,6 +16,8 @@ FLAT_PX_PER_MM = 6.0
 MAX_FLAT_MM = (580.0, 580.0)
 BEND_MM = 5.0
 """Millimetres from one node of the lattice of the bend to the next; a flat page is a whole number of them."""
+CHORD_MM, CHORDS_AT_MM = 50.0, (-20.0, -10.0, 0.0, 10.0, 20.0)
+"""Over which length a page's scale is measured, and how far beside its middle."""
 Bools = NDArray[np.bool_]
 Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -153,6 +155,25 @@ def local_scale(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float]
     right, down = around[1] - around[0], around[3] - around[2]
     turn = -float(np.degrees(np.arctan2(right[1], right[0])))
     return (float(np.hypot(*right)) / 10.0, float(np.hypot(*down)) / 10.0), turn
+
+
+def scale_about(page: FlatPage, field: Quad | None) -> tuple[float, float]:
+    """Pixels of the picture per mm ``(x, y)`` about the middle of a field, given by its corners in the picture.
+
+    On five lines over 50 mm both ways, 10 mm apart: a leaning page has another scale in the middle of its paper, and
+    a dent bends a few millimetres. Without a field that of the paper's middle.
+    """
+    if field is None:
+        return page.px_per_mm
+    middle = page.to_flat(np.array(field, np.float64)).mean(axis=0)
+    ends = np.tile([-CHORD_MM / 2, CHORD_MM / 2], len(CHORDS_AT_MM))
+    beside = np.repeat(CHORDS_AT_MM, 2)
+    along, across = (
+        page.to_picture(middle + FLAT_PX_PER_MM * np.column_stack(offsets))
+        for offsets in ((ends, beside), (beside, ends))
+    )
+    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / CHORD_MM for points in (along, across))
+    return float(x), float(y)
 
 
 def scale_in_the_middle(page: FlatPage) -> tuple[tuple[float, float], float]:

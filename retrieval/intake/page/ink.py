@@ -15,20 +15,29 @@ TILE_CELLS = 8
 """Cells of 5 mm along a side of the tile over which the ruling's own darkness is measured: 4 cm."""
 LOWER_MIDDLE = 0.45
 """Quantile of what is seen at one place of the cells of a tile that is taken for the ruling's darkness."""
+DARKEST, WITHOUT_DIRT = 0.996, 0.985
+"""Quantile of darkness near which ink lies; and where dirt is as much of the page's darkest as its ink."""
+LEVEL_MM, FADED, DARKER = 50.0, 0.4, 1.3
+"""Where traces fade, their darkness is measured in squares of this side, within these shares of that of the page."""
 MIN_CONTRAST = 0.06
 """Ink that is not 6 % darker than the paper beside it cannot be told from it."""
 
 
-def find_ink(page: FlatPage) -> Plane:
+def find_ink(page: FlatPage, *, faded: bool = False) -> Plane:
     """Ink as ``[height, width]`` float32 from 0 (paper) to 1 (trace), at ``FLAT_PX_PER_MM``.
 
     The lightest channel is taken, in which coloured lines nearly vanish and black ink stays; it is divided by the
     paper's brightness nearby, and what repeats every 5 mm, the rest of the ruling, is taken off.
+
+    Args:
+        page: straightened.
+        faded: whether traces may be much fainter than the darkest lines of the page, and fainter here than there: by
+            toner that ran out under a scanner's streaks, or out of focus.
     """
-    return ink_of(page.pixels, page.valid, ruled=page.ruled)
+    return ink_of(page.pixels, page.valid, ruled=page.ruled, faded=faded)
 
 
-def ink_of(pixels: Rgb, valid: NDArray[np.bool_], *, ruled: bool) -> Plane:
+def ink_of(pixels: Rgb, valid: NDArray[np.bool_], *, ruled: bool, faded: bool = False) -> Plane:
     """As ``find_ink``, of uint8 RGB at ``FLAT_PX_PER_MM`` whose ruling lies on multiples of 5 mm."""
     dark = _darkness(pixels)
     if ruled:
@@ -36,10 +45,11 @@ def ink_of(pixels: Rgb, valid: NDArray[np.bool_], *, ruled: bool) -> Plane:
         # Ink over a line adds to it, as filters do: what is left is measured against what the line leaves.
         dark = np.clip((dark - 1.15 * lines) / (1.0 - lines), 0, 1).astype(np.float32)
     dark[~valid] = 0
-    level = _ink_level(dark)
+    level = _ink_level(dark, WITHOUT_DIRT if faded else DARKEST)
     if level < MIN_CONTRAST:
         return np.zeros_like(dark)
-    return np.clip((dark / level - 0.3) / 0.5, 0, 1).astype(np.float32)
+    levels = _levels(dark, level) if faded else level
+    return np.clip((dark / levels - 0.3) / 0.5, 0, 1).astype(np.float32)
 
 
 def _darkness(pixels: Rgb) -> Plane:
@@ -80,8 +90,20 @@ def _ruling_darkness(dark: Plane) -> Plane:
     return np.minimum(out, 0.85)
 
 
-def _ink_level(dark: Plane) -> float:
+def _ink_level(dark: Plane, quantile: float) -> float:
     """Darkness of a typical trace pixel: the median of what is clearly ink."""
-    top = float(np.quantile(dark, 0.996))
+    top = float(np.quantile(dark, quantile))
     inked = dark[dark > 0.45 * top]
     return float(np.median(inked)) if inked.size else 0.0
+
+
+def _levels(dark: Plane, level: float) -> Plane:
+    """The darkness of traces at each pixel, from that in squares of the page; ``level`` is that of the whole."""
+    height, width = dark.shape
+    down, across = (max(1, round(side / (LEVEL_MM * FLAT_PX_PER_MM))) for side in dark.shape)
+    squares = [
+        [_ink_level(part, WITHOUT_DIRT) for part in np.array_split(band, across, axis=1)]
+        for band in np.array_split(dark, down, axis=0)
+    ]
+    bounded = np.clip(np.array(squares, np.float32), max(MIN_CONTRAST, FADED * level), DARKER * level)
+    return np.asarray(cv2.resize(bounded, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,9 @@ from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, fit_columns
 from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, row_odds, strip_odds
-from retrieval.intake.page.templates import RHYTHM, Slot, Template, templates
+from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
-MOST_EXTRA, MOST_TRIED = 2, 6
+MOST_EXTRA, MOST_DOUBTED, MOST_TRIED = 2, 2, 6
 LEAST_ODDS = 0.5
 """An arrangement with less is hardly likelier than a page of which nothing was understood: of drawn pages that
 were read right 2 in 100 have less than 0.6, of those whose rows were mistaken half have less than 4."""
@@ -126,15 +126,17 @@ def _only(found: list[_Candidate], layout: str, rows: int) -> list[_Candidate]:
 def _alignments(page: PageEvidence, layout: str | None = None) -> Iterator[tuple[Template, tuple[int, ...]]]:
     """Arrangements, and for each of their rows in turn the row of the page that shows it.
 
-    Up to two rows of the page may be none of the arrangement: an edge, an underline. Those are left out whose absence
-    leaves the others at even distances. Of the layout that was set by hand, any number may.
+    Up to two rows of the page may be none of the arrangement: an edge, an underline; two more where of so many it
+    cannot be told whether they beat. Those are left out whose absence leaves the others at even distances. Of the
+    layout that was set by hand, any number may.
     """
     number = len(page.rows)
+    extra = MOST_EXTRA + min(MOST_DOUBTED, int(np.isnan(page.in_time).sum()))
     for template in templates():
         most = len(template.rows)
         if most == number:
             yield template, tuple(range(number))
-        if 1 <= number - most <= (number if template.name == layout else MOST_EXTRA):
+        if 1 <= number - most <= (number if template.name == layout else extra):
             bases = np.array([row.baseline for row in page.rows])
             kept = sorted(combinations(range(number), most), key=lambda places: _uneven(bases[list(places)]))
             yield from ((template, places) for places in kept[:MOST_TRIED])
@@ -188,25 +190,29 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
         _strip(page, columns, template, places, names.strips[strip], place)
         for strip, place in enumerate(places[template.grid :])
     ]
-    chosen, sure = _different(strips), 1.0
-    for place, lead, worth in zip(places[template.grid :], chosen, strips, strict=True):
+    chosen, sure, told = _different(strips)
+    for place, lead in zip(places[template.grid :], chosen, strict=True):
         slots[place] = (Slot(LEADS[lead]),)
-        free = [other for other in range(len(LEADS)) if other == lead or other not in chosen]
-        sure *= float(np.exp(worth[lead]) / np.exp(worth[free]).sum())
-    odds += sum(float(np.log(np.exp(worth).sum())) for worth in strips)
-    return _Candidate(template, places, odds, tuple(slots), names.agreed, lawful, sure)
+    return _Candidate(template, places, odds + told, tuple(slots), names.agreed, lawful, sure)
 
 
-def _different(strips: list[NDArray[np.float64]]) -> list[int]:
-    """The likeliest leads of long strips, none of them twice; the surest strip chooses first."""
-    left = {number: worth.copy() for number, worth in enumerate(strips)}
-    chosen: dict[int, int] = {}
-    while left:
-        number = max(left, key=lambda number: float(np.ptp(np.partition(left[number], -2)[-2:])))
-        chosen[number] = int(left.pop(number).argmax())
-        for other in left.values():
-            other[chosen[number]] = -np.inf
-    return [chosen[number] for number in range(len(strips))]
+def _different(strips: list[NDArray[np.float64]]) -> tuple[tuple[int, ...], float, float]:
+    """The likeliest leads of long strips, none of them twice, their share among all choices, and the odds of all."""
+    if not strips:
+        return (), 1.0, 0.0
+    worth = np.zeros((len(LEADS),) * len(strips))
+    for number, strip in enumerate(strips):
+        worth = worth + strip.reshape([-1 if axis == number else 1 for axis in range(len(strips))])
+    if len(strips) == len(USUAL_THREE):
+        for leads in permutations(LEADS.index(lead) for lead in USUAL_THREE):
+            worth[leads] += TOGETHER
+    leads = np.indices(worth.shape)
+    for one, other in combinations(range(len(strips)), 2):
+        worth[leads[one] == leads[other]] = -np.inf
+    most = float(worth.max())
+    total = most + float(np.log(np.exp(worth - most).sum()))
+    chosen = np.unravel_index(int(worth.argmax()), worth.shape)
+    return tuple(int(lead) for lead in chosen), float(np.exp(most - total)), total
 
 
 def _strip(

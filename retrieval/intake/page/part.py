@@ -10,7 +10,7 @@ import numpy as np
 
 from retrieval.errors import BadArgument
 from retrieval.intake.correction import Correction, in_order
-from retrieval.intake.page.flat import FlatPage, inverse, project, scale_in_the_middle
+from retrieval.intake.page.flat import FlatPage, inverse, project, scale_about, scale_in_the_middle
 from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.phase import Matrix
 from retrieval.intake.page.spectrum import Rgb
@@ -65,13 +65,15 @@ def flat_of_picture(page: FlatPage, part: Part) -> FlatPage:
 
 def report_of_picture(report: IntakeReport, page: FlatPage, part: Part) -> IntakeReport:
     """A report that counts in the part's pixels, in those of the whole picture; ``page`` is ``flat_of_picture``'s."""
+    field = _back(report.corners, part)
+    px_per_mm = scale_about(page, field)
     return replace(
         report,
-        px_per_mm_x=round(page.px_per_mm[0], 4),
-        px_per_mm_y=round(page.px_per_mm[1], 4),
+        px_per_mm_x=round(px_per_mm[0], 4),
+        px_per_mm_y=round(px_per_mm[1], 4),
         rotation_deg=round(page.rotation_deg, 2),
         picture=part.size,
-        corners=_back(report.corners, part),
+        corners=field,
         paper=_back(report.paper, part),
         leads=tuple(replace(lead, box=_back(lead.box, part)) for lead in report.leads),
         masked=tuple(_back(region, part) for region in report.masked),

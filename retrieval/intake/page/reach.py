@@ -74,6 +74,7 @@ def with_ruled(view: View, reach: Reach) -> View | None:
     near = cv2.morphologyEx(reach.seen, cv2.MORPH_CLOSE, np.ones((wide, wide), np.uint8))
     # Chance agrees with the lines here and there on a table, never over a few centimetres.
     near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
+    near = _into_shadow(np.asarray(near, np.uint8), reach.trust)
     # The smoothing carries lines beyond the paper's edge: that much is taken back, but at the picture's own border.
     spill = np.ones((2 * SPILL_MM + 1, 2 * SPILL_MM + 1), np.uint8)
     near = cv2.erode(near, spill, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
@@ -81,6 +82,16 @@ def with_ruled(view: View, reach: Reach) -> View | None:
     if float((whole > view.paper).sum()) < WORTH_SHARE * float((view.paper > 0).sum()):
         return None
     return replace(view, paper=whole, corners=None)
+
+
+def _into_shadow(near: Mask, trust: Plane) -> Mask:
+    """Ruled ground with what is joined to it and shows the lines faintly, as in a shadow."""
+    wide = round(CLOSED_MM)
+    faint = (cv2.blur(trust, (wide, wide)) > FADED_TRUST).astype(np.uint8)
+    faint = cv2.morphologyEx(faint, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
+    parts = np.asarray(cv2.connectedComponents(np.maximum(faint, near), connectivity=4)[1], np.int32)
+    joined = np.bincount(parts[near > 0], minlength=int(parts.max()) + 1) > 0
+    return np.asarray(joined[parts] & (parts > 0), np.uint8)
 
 
 def beside_ruling(view: View, reach: Reach) -> Mask:

@@ -30,8 +30,9 @@ HOPELESS = 0.02
 """Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
 LEAST_SECONDS = 1.0
 """Of the longest lead: a column of four takes 1.25 s where five seconds run at 50 mm/s."""
-LEAST_TURNED = 0.2
-"""Certainty that a page must reach when it was turned against what its strokes said."""
+SURE, MUCH_SURER, LEAST_OTHERWISE = 0.5, 0.1, 0.2
+"""Certainty under which a page is looked at otherwise, too; by how much that must be surer then; and what it must
+reach where the page was refused before."""
 
 
 @dataclass(frozen=True)
@@ -116,30 +117,37 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
     size = rgb.shape[1], rgb.shape[0]
     if given.upright:
         return _read(page.turned(round(page.rotation_deg / 90)), size, given)
+    first, refusal = _tried(page, size, given)
+    if first is not None and first.report.certainty >= SURE:
+        return first
+    # Traces may have faded, or a page whose strokes tell no direction may lie on its side.
+    best = _most_certain(first, _tried(page, size, given, faded=True)[0]) if page.ruled else first
+    if best is None and page.ruled and may_run_down(page.pixels, page.valid):
+        best = _most_certain(*(_tried(page.turned(1), size, given, faded=faded)[0] for faded in (False, True)))
+    if best is None or (first is None and best.report.certainty <= LEAST_OTHERWISE):
+        raise refusal or NotAnEcg("no ECG was found in the picture")
+    return best
+
+
+def _tried(
+    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False
+) -> tuple[PageReading | None, NotAnEcg | BadArgument | None]:
     try:
-        return _read(page, size, given)
+        return _read(page, size, given, faded=faded), None
     except (NotAnEcg, BadArgument) as error:
-        refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
-    turned = _read_turned(page, size, given)
-    if turned is None:
-        raise refusal
-    return turned
+        return None, error.with_traceback(None)  # which would keep every array of the page while it is read again
 
 
-def _read_turned(page: FlatPage, size: tuple[int, int], given: Correction) -> PageReading | None:
-    """A ruled page that could as well lie on its side, read so."""
-    if not page.ruled or not may_run_down(page.pixels, page.valid):
-        return None
-    try:
-        turned = _read(page.turned(1), size, given)
-    except (NotAnEcg, BadArgument):
-        return None
-    return turned if turned.report.certainty > LEAST_TURNED else None
+def _most_certain(one: PageReading | None, other: PageReading | None) -> PageReading | None:
+    """The first reading, or the other where that is clearly surer of itself."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one.report.certainty + MUCH_SURER >= other.report.certainty else other
 
 
-def _read(page: FlatPage, size: tuple[int, int], given: Correction) -> PageReading:
+def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False) -> PageReading:
     """Read a straightened page of a picture of ``size`` (width, height)."""
-    found = analyse(page, given)
+    found = analyse(page, given, faded=faded)
     report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))

@@ -10,7 +10,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.analysis import Analysis
 from retrieval.intake.page.boxes import Cell, field_of, half_height, print_regions, quad
 from retrieval.intake.page.calibration import SURE
-from retrieval.intake.page.flat import FLAT_PX_PER_MM
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, scale_about
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.rows import Row, mm
 from retrieval.intake.result import Finding, FoundLead, IntakeReport
@@ -34,9 +34,11 @@ def report_of(found: Analysis, picture: tuple[int, int]) -> IntakeReport:
     """What was found, in the picture's pixels."""
     page, scale = found.page, found.scale
     certainty = _certainty(found, picture)
+    field = field_of(page, found.rows, found.shown)
+    px_per_mm = scale_about(page, field)
     return IntakeReport(
-        px_per_mm_x=round(page.px_per_mm[0], 4),
-        px_per_mm_y=round(page.px_per_mm[1], 4),
+        px_per_mm_x=round(px_per_mm[0], 4),
+        px_per_mm_y=round(px_per_mm[1], 4),
         rotation_deg=round(page.rotation_deg, 2),
         layout=found.naming.layout,
         certainty=round(certainty, 3),
@@ -47,7 +49,7 @@ def report_of(found: Analysis, picture: tuple[int, int]) -> IntakeReport:
         gain=scale.gain,
         chest_gain=scale.chest_gain,
         order=found.naming.order,
-        corners=field_of(page, found.rows, found.shown),
+        corners=field,
         paper=page.paper,
         leads=tuple(_lead(found, cell, certainty) for cell in found.shown),
         masked=print_regions(page, found.kinds.text),

@@ -23,6 +23,8 @@ BIN_MM = 5.0
 LEVEL_MM = 2.0
 """A stretch this long without a change of height is level: no upright stroke is that thick."""
 LONG_MM = 40.0
+MANY, EVEN = 3, 0.12
+"""So many rows show at which distance others are to be looked for, and so much of it they may be off."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,13 @@ def find_rows(parts: Strokes) -> tuple[Row, ...]:
         left[max(0, peak - mm(ROW_APART_MM)) : peak + mm(ROW_APART_MM)] = 0
         if all(_stand_apart(level, peak, round(row.baseline)) for row in rows):
             rows.append(_row_at(wide, peak, span))
-    rows = [row for row in rows if not _is_edge(wide, row)]
-    if not rows:
+    bent = [row for row in rows if not _is_edge(wide, row)]
+    if not bent:
         return ()
-    most = max(row.cover for row in rows)
-    kept = [row for row in rows if row.cover >= max(0.55 * most, 0.2)]
-    return tuple(sorted(kept, key=lambda row: row.baseline))
+    least = max(0.55 * max(row.cover for row in bent), 0.2)
+    kept = sorted((row for row in bent if row.cover >= least), key=lambda row: row.baseline)
+    level_ones = [row for row in rows if row not in bent and row.cover >= least and _in_line(row, kept)]
+    return tuple(sorted([*kept, *level_ones], key=lambda row: row.baseline))
 
 
 def runs_upright(parts: Strokes) -> bool:
@@ -143,6 +146,19 @@ def _stand_apart(level: Mask, candidate: int, stronger: int) -> bool:
     reach = mm(3)
     here, there = (level[max(0, at - reach) : at + reach].any(axis=0) for at in (candidate, stronger))
     return bool((here & there).sum() > 0.35 * here.sum())
+
+
+def _in_line(row: Row, others: list[Row]) -> bool:
+    """Whether a level line stands where even rows have a gap, or go on: then it may be a lead that hardly beats."""
+    if len(others) < MANY:
+        return False
+    bases = np.array([other.baseline for other in others])
+    pitch = float(np.diff(bases).min())
+    uneven = np.abs(np.diff(bases) / pitch - np.round(np.diff(bases) / pitch))
+    places = (row.baseline - bases) / pitch
+    nearest = float(places[np.abs(places).argmin()])
+    steps = abs(round(nearest))
+    return bool((uneven < EVEN).all()) and steps == 1 and abs(abs(nearest) - steps) < EVEN
 
 
 def _is_edge(wide: NDArray[np.bool_], row: Row) -> bool:

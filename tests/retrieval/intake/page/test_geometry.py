@@ -15,7 +15,7 @@ from retrieval.ecg.drawing import draw_page
 from retrieval.ecg.recording import Recording
 from retrieval.ecg.style import PageStyle
 from retrieval.intake.page.direction import level_share
-from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, scale_about
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.paper import find_sheet
 from retrieval.intake.page.perspective import sheet_from_above
@@ -80,6 +80,21 @@ def test_a_tilted_page_on_a_table(page: NDArray[np.uint8]) -> None:
         assert not within or not found.inside[y, x]
     middle = found.to_flat(np.array([[850.0, 520.0]])).round().astype(int)[0]
     assert found.inside[middle[1], middle[0]]
+
+
+def test_the_scale_of_a_leaning_page_is_that_about_the_field(page: NDArray[np.uint8]) -> None:
+    picture, matrix = tilted(page)
+    found = flatten_picture(picture)
+    assert found is not None
+    width, height = page.shape[1], page.shape[0]
+    for middle in (np.array([0.35 * width, 0.4 * height]), np.array([0.65 * width, 0.6 * height])):
+        arms = 25 * PX_PER_MM * np.array([[-1, 0], [1, 0], [0, -1], [0, 1.0]])
+        ends = moved(matrix, middle + arms)
+        true = np.hypot(*(ends[1] - ends[0])) / 50, np.hypot(*(ends[3] - ends[2])) / 50
+        corners = moved(matrix, middle + 40 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1.0]]))
+        a, b, c, d = ((float(x), float(y)) for x, y in corners)
+        assert scale_about(found, (a, b, c, d)) == pytest.approx(true, rel=0.01)
+    assert scale_about(found, None) == found.px_per_mm
 
 
 def test_a_page_without_ruling_is_seen_from_above_by_its_corners(blank: NDArray[np.uint8]) -> None:

@@ -74,6 +74,40 @@ def test_a_row_that_does_not_beat_with_the_others_is_no_strip() -> None:
     assert name_layout(PageEvidence(page.rows, apart, page.evidence, names)).layout == "3x4"
 
 
+@pytest.mark.parametrize(("share", "lead"), [(0.6, "V5"), (0.99, "V6")])
+def test_three_strips_are_the_usual_three_unless_a_name_says_otherwise(share: float, lead: str) -> None:
+    page = page_of("3x4+3")
+    last = page.rows[-1].baseline
+    kept = [name for name in page.names if name.middle < page.rows[3].baseline - 60]
+    misread = name_at("V6", LEFT + 8, last - 50, share)
+    misread.shares[NAMES.index("V5")] = 0.95 - share if share < 0.95 else 0.001
+    read = [name_at("II", LEFT + 8, last - 350), name_at("V1", LEFT + 8, last - 200), misread]
+    naming = name_layout(PageEvidence(page.rows, page.heights, page.evidence, (*kept, *read)))
+    assert [row[0].lead for row in naming.rows[3:]] == ["II", "V1", lead]
+
+
+def test_no_lead_stands_in_two_strips() -> None:
+    naming = name_layout(page_of("3x4+3", named=False), "3x4+3")
+    assert sorted(row[0].lead for row in naming.rows[3:]) == ["II", "V1", "V5"]
+
+
+def test_names_in_the_middle_of_long_rows_are_of_a_second_column() -> None:
+    page = page_of("6x2")
+    right = tuple(name for name in page.names if name.left > LEFT + LENGTH / 3)
+    naming = name_layout(PageEvidence(page.rows, page.heights, page.evidence, right))
+    assert naming.layout == "6x2"
+
+
+def test_three_lines_that_may_not_beat_are_left_out() -> None:
+    page = page_of("6x2")
+    between = tuple(Row(row.baseline + 70, 1.0, LEFT, LEFT + LENGTH) for row in page.rows[1:4])
+    rows = tuple(sorted((*page.rows, *between), key=lambda row: row.baseline))
+    nothing = np.full((len(rows), page.heights.shape[1]), np.nan)
+    naming = name_layout(PageEvidence(rows, nothing, np.zeros(nothing.shape, np.float32), page.names))
+    assert naming.layout == "6x2"
+    assert [bool(slots) for slots in naming.rows] == [row in page.rows for row in rows]
+
+
 def test_six_rows_without_a_sign_are_not_certain() -> None:
     assert name_layout(page_of("6x2", named=False)).certainty < 0.7
 

@@ -14,7 +14,7 @@ from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, projec
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.paper import Sheet
 from retrieval.intake.page.phase import map_paper
-from retrieval.intake.page.reach import beside_ruling, reach_of
+from retrieval.intake.page.reach import _into_shadow, beside_ruling, reach_of
 from retrieval.intake.page.refine import refine
 from retrieval.intake.page.scale import settle
 from retrieval.intake.page.spectrum import Ruling, dark_ink, find_rulings, line_evidence
@@ -322,3 +322,15 @@ def test_a_turned_page_is_laid_straight(turn: float) -> None:
     true = to_mm(points)
     apart = np.hypot(*(flat[1:] - flat[:-1]).T) - np.hypot(*(true[1:] - true[:-1]).T)
     assert np.abs(apart).max() < 0.1
+
+
+def test_ruled_ground_goes_on_into_a_shadow_but_not_onto_a_table() -> None:
+    trust = np.full((200, 300), 0.1, np.float32)
+    trust[20:180, 20:160] = 0.8
+    trust[20:180, 160:240] = 0.3
+    trust[20:180, 260:290] = 0.3  # as faint, and apart
+    near = (trust > 0.42).astype(np.uint8)
+    grown = _into_shadow(near, trust)
+    assert grown[40:160, 30:225].all()
+    assert not grown[:, 250:].any()
+    assert not grown[:10].any()

@@ -1,0 +1,121 @@
+"""Where each row of traces begins and ends: stray ink and calibration pulses at its ends are none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
+from retrieval.intake.page.rows import Row, mm
+from retrieval.intake.page.signals import row_heights
+
+Bools = NDArray[np.bool_]
+APART_MM, STRAY_MM, AT_BASE_MM = 4.0, 15.0, 1.2
+LINED_UP_MM = 3.0
+JOINED = 0.8
+PULSE_WITHIN_MM, PULSE_WIDE_MM = 16.0, (2.0, 12.0)
+"""How far from the end of its row a calibration pulse ends, and how wide its top can be."""
+PULSE_HIGH_MM, SAME_MM = 3.5, 0.8
+"""How high its top is at least, and how far the rows may differ there: no two leads beat alike at the same place."""
+FALLS_MM, FOOT_MM, FOOT_HIGH_MM = 1.0, 1.0, 1.5
+"""A pulse falls at once, to where the traces run."""
+MOST_ROWS, FEWEST_ROWS = 0.6, 3
+
+
+def reached(rows: Sequence[Row], masks: Bools) -> tuple[Row, ...]:
+    """Rows at their traces' height, from where these begin to where they end; other ink is taken out of the masks.
+
+    Args:
+        rows: as they were found.
+        masks: bool ``[rows, height, width]`` of their ink; changed.
+    """
+    own = tuple(_centred(row, mask) for row, mask in zip(rows, masks, strict=True))
+    own = tuple(_reach(row, mask) for row, mask in zip(own, masks, strict=True))
+    return _aligned(_without_pulses(own, masks), masks)
+
+
+def _without_pulses(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
+    """Rows without a calibration pulse that was taken for their beginning or end.
+
+    The same step stands at the same place of all rows, as no wave of a heart does.
+    """
+    if len(rows) < FEWEST_ROWS:
+        return rows
+    heights = np.stack([row_heights(mask, row.baseline) for mask, row in zip(masks, rows, strict=True)])
+    left, right = (round(float(np.median([getattr(row, side) for row in rows]))) for side in ("left", "right"))
+    within = mm(PULSE_WITHIN_MM)
+    first = _last_of_step(heights[:, max(0, left) : left + within])
+    last = _last_of_step(heights[:, max(0, right - within) : right][:, ::-1])
+    start = 0 if first is None else left + first + mm(1.0)
+    stop = masks.shape[2] if last is None else right - last - mm(1.0)
+    masks[:, :, :start] = False
+    masks[:, :, stop:] = False
+    return tuple(replace(row, left=max(row.left, float(start)), right=min(row.right, float(stop))) for row in rows)
+
+
+def _last_of_step(heights: NDArray[np.floating]) -> int | None:
+    """The last column of a step that all rows make, in ``[rows, columns]`` mm from their ends inwards."""
+    there = np.isfinite(heights)
+    known = there.mean(axis=0) >= MOST_ROWS
+    middle = np.median(np.where(there, heights, 0.0), axis=0)
+    apart = np.median(np.where(there, np.abs(heights - middle), 0.0), axis=0)
+    step = np.flatnonzero(known & (middle > PULSE_HIGH_MM) & (apart < SAME_MM))
+    if not len(step):
+        return None
+    wide = float(step[-1] - step[0] + 1) / FLAT_PX_PER_MM
+    even = len(step) > 0.8 * (step[-1] - step[0] + 1)
+    after = middle[step[-1] + mm(FALLS_MM) : step[-1] + mm(FALLS_MM) + mm(FOOT_MM)]
+    falls = len(after) == mm(FOOT_MM) and float(np.abs(after).max()) < FOOT_HIGH_MM
+    return int(step[-1]) if even and falls and PULSE_WIDE_MM[0] <= wide <= PULSE_WIDE_MM[1] else None
+
+
+def _centred(row: Row, mask: Bools) -> Row:
+    """The baseline at the trace's median height: on a page that drifts a level stretch may lie off it."""
+    off = row_heights(mask, row.baseline)
+    known = off[np.isfinite(off)]
+    return replace(row, baseline=row.baseline - float(np.median(known)) * FLAT_PX_PER_MM) if len(known) else row
+
+
+def _reach(row: Row, mask: Bools) -> Row:
+    """Where a row begins and ends; short pieces that stand apart at its ends are none of it."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not len(columns):
+        return row
+    breaks = np.flatnonzero(np.diff(columns) > mm(APART_MM))
+    runs = list(zip(columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]] + 1, strict=True))
+    while len(runs) > 1 and _stray(row, mask, runs[0]):
+        runs.pop(0)
+    while len(runs) > 1 and _stray(row, mask, runs[-1]):
+        runs.pop()
+    return replace(row, left=float(runs[0][0]), right=float(runs[-1][1]))
+
+
+def _stray(row: Row, mask: Bools, run: tuple[int, int]) -> bool:
+    """Whether a run of columns is short and no piece of a trace, which keeps to its baseline for the most part."""
+    if run[1] - run[0] >= mm(STRAY_MM):
+        return False
+    off = row_heights(mask[:, run[0] : run[1]], row.baseline)
+    return float((np.abs(off[np.isfinite(off)]) < AT_BASE_MM).mean()) < 0.5
+
+
+def _aligned(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
+    """Rows cut to where the others begin and end, unless their ink runs on without a break."""
+    left, right = (float(np.median([getattr(row, side) for row in rows])) for side in ("left", "right"))
+    slack = mm(LINED_UP_MM)
+    out = []
+    for row, mask in zip(rows, masks, strict=True):
+        covered = mask.any(axis=0)
+        before, after = (
+            covered[round(row.left) : round(left - slack)],
+            covered[round(right + slack) : round(row.right)],
+        )
+        start = left - slack if len(before) and before.mean() < JOINED else row.left
+        stop = right + slack if len(after) and after.mean() < JOINED else row.right
+        here = np.flatnonzero(covered[round(start) : round(stop)]) + round(start)
+        mask[:, : round(start)] = False
+        mask[:, round(stop) :] = False
+        out.append(replace(row, left=float(here[0]), right=float(here[-1] + 1)) if len(here) else row)
+    return tuple(out)
