@@ -28,6 +28,10 @@ def train(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Do not train: export the towers as they start, as a baseline.")
     ] = False,
+    rehearse: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take so many steps of each stage, say how long the whole takes, and keep nothing."),
+    ] = None,
 ) -> None:
     """Train the towers of a recipe and export a bundle. Stop it at any time; the same command goes on."""
     _need(NEEDED)
@@ -36,6 +40,14 @@ def train(
     from training.run import export_best, export_untrained, train_recipe
 
     settings, told = load_recipe(recipe), Told()
+    if rehearse is not None:
+        from training.rehearsal import lines
+        from training.rehearsal import rehearse as rehearsed
+
+        found = rehearsed(settings, out, rehearse, told)
+        for line in lines(found) if found is not None else ():
+            typer.echo(line)
+        return
     target = bundle or out / "bundle"
     if untrained:
         made = export_untrained(settings, out, target, told)

@@ -26,7 +26,7 @@ from retrieval.intake.page.words import Words, find_words
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 MIN_ROWS = 3
-MAX_ROWS = 14
+MAX_ROWS = 16
 MIN_TRACE_MM = 60.0
 MIN_NAMES = 3
 MIN_SIGNS = 4

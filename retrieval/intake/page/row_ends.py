@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.rows import Row, mm
-from retrieval.intake.page.signals import row_heights
+from retrieval.intake.page.signals import Heights, row_heights
 
 Bools = NDArray[np.bool_]
 APART_MM, STRAY_MM, AT_BASE_MM = 4.0, 15.0, 1.2
 LINED_UP_MM = 3.0
 JOINED = 0.8
-PULSE_WITHIN_MM, PULSE_WIDE_MM = 16.0, (2.0, 12.0)
+PULSE_WITHIN_MM, PULSE_WIDE_MM = 16.0, (3.5, 12.0)
 """How far from the end of its row a calibration pulse ends, and how wide its top can be."""
-PULSE_HIGH_MM, SAME_MM = 3.5, 0.8
-"""How high its top is at least, and how far the rows may differ there: no two leads beat alike at the same place."""
-FALLS_MM, FOOT_MM, FOOT_HIGH_MM = 1.0, 1.0, 1.5
-"""A pulse falls at once, to where the traces run."""
-MOST_ROWS, FEWEST_ROWS = 0.6, 3
+PULSE_HIGH_MM, FLAT_MM, SAME_MM = 3.5, 0.5, 1.0
+"""How high its top is at least, how level, and how far its end may lie from where other rows have it."""
+LEVEL_SHARE = 0.5
+"""Share of the step that is level: the middle of an upright stroke lies half as high."""
+FALLS_MM, FOOT_MM, FOOT_HIGH_MM, GAP_MM = 1.0, 1.0, 1.5, 2.0
+"""It falls at once to where the traces run; a gap may follow."""
+MOST_ROWS, FEW_ROWS, FEWEST_ROWS = 0.5, 0.3, 3
 
 
 def reached(rows: Sequence[Row], masks: Bools) -> tuple[Row, ...]:
@@ -56,20 +58,36 @@ def _without_pulses(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
     return tuple(replace(row, left=max(row.left, float(start)), right=min(row.right, float(stop))) for row in rows)
 
 
-def _last_of_step(heights: NDArray[np.floating]) -> int | None:
-    """The last column of a step that all rows make, in ``[rows, columns]`` mm from their ends inwards."""
-    there = np.isfinite(heights)
-    known = there.mean(axis=0) >= MOST_ROWS
-    middle = np.median(np.where(there, heights, 0.0), axis=0)
-    apart = np.median(np.where(there, np.abs(heights - middle), 0.0), axis=0)
-    step = np.flatnonzero(known & (middle > PULSE_HIGH_MM) & (apart < SAME_MM))
-    if not len(step):
+def _last_of_step(heights: Heights) -> int | None:
+    """The last column of a step that rows make at the same place, in ``[rows, columns]`` mm from their ends inwards.
+
+    Most rows must show it, or, where it is parted from the traces by a gap in most rows, a third of them.
+    """
+    ends = [end for end in (_step_of(row) for row in heights) if end is not None]
+    if not ends:
         return None
-    wide = float(step[-1] - step[0] + 1) / FLAT_PX_PER_MM
-    even = len(step) > 0.8 * (step[-1] - step[0] + 1)
-    after = middle[step[-1] + mm(FALLS_MM) : step[-1] + mm(FALLS_MM) + mm(FOOT_MM)]
-    falls = len(after) == mm(FOOT_MM) and float(np.abs(after).max()) < FOOT_HIGH_MM
-    return int(step[-1]) if even and falls and PULSE_WIDE_MM[0] <= wide <= PULSE_WIDE_MM[1] else None
+    last = round(float(np.median(ends)))
+    share = float(np.mean(np.abs(np.array(ends) - last) <= mm(SAME_MM))) * len(ends) / len(heights)
+    beyond = heights[:, last + mm(FALLS_MM) : last + mm(FALLS_MM + GAP_MM)]
+    gap = len(heights) > 0 and float((~np.isfinite(beyond)).all(axis=1).mean()) >= MOST_ROWS
+    return last if share >= (FEW_ROWS if gap else MOST_ROWS) else None
+
+
+def _step_of(heights: Heights) -> int | None:
+    """The last column of the first step of a row: level, of a pulse's width, and back at once.
+
+    On a page that stands on its head it hangs.
+    """
+    high = np.flatnonzero(np.abs(np.nan_to_num(heights)) > PULSE_HIGH_MM)
+    if not len(high):
+        return None
+    runs = np.split(high, np.flatnonzero(np.diff(high) > 2) + 1)
+    first = runs[0]
+    level = np.abs(heights[first] - np.median(heights[first])) < FLAT_MM / 2
+    after = heights[first[-1] + mm(FALLS_MM) : first[-1] + mm(FALLS_MM + FOOT_MM)]
+    wide = PULSE_WIDE_MM[0] <= len(first) / FLAT_PX_PER_MM <= PULSE_WIDE_MM[1]
+    falls = len(after) > 0 and float(np.abs(np.nan_to_num(after)).max()) < FOOT_HIGH_MM
+    return int(first[-1]) if wide and falls and float(level.mean()) >= LEVEL_SHARE else None
 
 
 def _centred(row: Row, mask: Bools) -> Row:

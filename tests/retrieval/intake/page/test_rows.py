@@ -42,15 +42,15 @@ def test_a_level_line_out_of_line_is_none(at_mm: int) -> None:
     assert [row.baseline for row in find_rows(strokes_of(page))] == pytest.approx(BASES, abs=mm(0.5))
 
 
-def masks_of(pulse_at: int | None, *, alike: bool = True) -> tuple[list[Row], Bools]:
+def masks_of(pulse_at: int | None, *, together: bool = True) -> tuple[list[Row], Bools]:
     """A mask for each of four rows, each with a step of 5 x 10 mm joined to one end."""
     masks = np.zeros((4, mm(150), mm(280)), bool)
     for number, (mask, base) in enumerate(zip(masks, BASES, strict=True)):
         with_trace(mask, base, high_mm=8.0, phase=mm(4 * number))
         if pulse_at is not None:
-            high = mm(10 if alike else 5 + 3 * number)
-            step = slice(pulse_at, pulse_at + mm(5))
-            first, last = min(pulse_at - mm(2), LEFT), max(pulse_at + mm(7), RIGHT)
+            high, at = mm(10), pulse_at if together else pulse_at - mm(3 * number)
+            step = slice(at, at + mm(5))
+            first, last = min(at - mm(2), LEFT), max(at + mm(7), RIGHT)
             mask[base - 1 : base + 2, first:last] = True
             mask[base - 1 : base + 2, step] = False
             mask[base - high : base - high + 3, step] = True
@@ -71,8 +71,8 @@ def test_a_pulse_at_the_end_of_all_rows_is_none_of_them(side: str) -> None:
         assert getattr(row, side) == pytest.approx(LEFT if side == "left" else RIGHT, abs=mm(3.5))
 
 
-def test_steps_that_differ_between_rows_stay() -> None:
-    rows, masks = masks_of(LEFT - mm(8), alike=False)
+def test_steps_at_other_places_of_each_row_stay() -> None:
+    rows, masks = masks_of(LEFT - mm(8), together=False)
     assert all(row.left < LEFT - mm(7) for row in reached(rows, masks))
 
 
