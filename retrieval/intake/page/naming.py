@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, permutations
 
 import numpy as np
@@ -200,19 +201,26 @@ def _different(strips: list[NDArray[np.float64]]) -> tuple[tuple[int, ...], floa
     """The likeliest leads of long strips, none of them twice, their share among all choices, and the odds of all."""
     if not strips:
         return (), 1.0, 0.0
-    worth = np.zeros((len(LEADS),) * len(strips))
+    worth = _beside_each_other(len(strips)).copy()
     for number, strip in enumerate(strips):
-        worth = worth + strip.reshape([-1 if axis == number else 1 for axis in range(len(strips))])
-    if len(strips) == len(USUAL_THREE):
-        for leads in permutations(LEADS.index(lead) for lead in USUAL_THREE):
-            worth[leads] += TOGETHER
-    leads = np.indices(worth.shape)
-    for one, other in combinations(range(len(strips)), 2):
-        worth[leads[one] == leads[other]] = -np.inf
+        worth += strip.reshape([-1 if axis == number else 1 for axis in range(len(strips))])
     most = float(worth.max())
     total = most + float(np.log(np.exp(worth - most).sum()))
     chosen = np.unravel_index(int(worth.argmax()), worth.shape)
     return tuple(int(lead) for lead in chosen), float(np.exp(most - total)), total
+
+
+@cache
+def _beside_each_other(strips: int) -> NDArray[np.float64]:
+    """Odds ``[leads, …]`` of leads standing in so many strips together, beyond those of each by itself."""
+    worth = np.zeros((len(LEADS),) * strips)
+    if strips == len(USUAL_THREE):
+        for leads in permutations(LEADS.index(lead) for lead in USUAL_THREE):
+            worth[leads] = TOGETHER
+    places = np.indices(worth.shape)
+    for one, other in combinations(range(strips), 2):
+        worth[places[one] == places[other]] = -np.inf
+    return worth
 
 
 def _strip(
