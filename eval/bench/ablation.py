@@ -45,7 +45,7 @@ from training.texts import TextStream
 from training.trainer import Trainer
 
 Changes = Mapping[str, Any]
-FROM_NOTHING: Changes = {"start": "", "epochs": 8}
+FROM_NOTHING: Changes = {"start": "", "epochs": 5}
 ROWS: dict[str, Changes] = {
     "base": {},
     "base, seed 2": {"seed": 2},

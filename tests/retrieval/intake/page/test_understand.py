@@ -158,6 +158,24 @@ def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
         _doubted(replace(reading.report, leads=short), beats)
 
 
+def test_faded_traces_are_looked_for_again_under_streaks_and_dirt(heart: Recording) -> None:
+    drawn = draw_page(heart, PageStyle(layout="3x4+1", px_per_mm=6.0))
+    page = drawn.pixels.astype(np.float32)
+    ink = drawn.mask("traces").astype(np.float32)[..., None]
+    page += 0.72 * ink * (255 - page)
+    rng = np.random.default_rng(8)
+    for y, x in rng.integers(10, np.array(page.shape[:2]) - 10, (260, 2)):
+        cv2.circle(page, (int(x), int(y)), int(rng.integers(2, 6)), (10, 10, 10), -1)
+    picture = page.astype(np.uint8)
+    flat = flatten_picture(picture)
+    assert flat is not None
+    with pytest.raises(NotAnEcg):
+        analyse(flat)
+    reading = understand(picture)
+    assert reading.report.layout == "3x4+1"
+    assert boxes_off_mm(drawn, reading) < 3.0
+
+
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
     flat = flatten_picture(draw_page(heart, PageStyle(layout="6x1-chest", row_mm=28)).pixels)
     assert flat is not None
