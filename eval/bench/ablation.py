@@ -51,6 +51,7 @@ ROWS: dict[str, Changes] = {
     "base, seed 2": {"seed": 2},
     "base, seed 3": {"seed": 3},
     "no teacher": {"stage.teacher": 0.0},
+    "nor its text tower": {"stage.teacher": 0.0, "teacher": ""},
     "no statement head": {"stage.statements": 0.0},
     "no contrast": {"stage.contrastive": 0.0},
     "signal decoder beside": {"stage.signal": 20.0},
