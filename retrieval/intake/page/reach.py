@@ -20,7 +20,7 @@ from retrieval.intake.page.view import View
 WORTH_SHARE = 0.05
 """Share of the paper from which ruled ground beyond its edge makes that edge a false one."""
 CLOSED_MM = 14.0
-SPILL_MM = 12
+SPILL_MM, FAINT_SPILL_MM = 12, 10
 LIMIT_MM = (580.0, 580.0)
 SOLID_MM = 9
 WHOLE_FIELD = 0.93
@@ -91,7 +91,11 @@ def _into_shadow(near: Mask, trust: Plane) -> Mask:
     faint = cv2.morphologyEx(faint, cv2.MORPH_OPEN, np.ones((2 * wide, 2 * wide), np.uint8))
     parts = np.asarray(cv2.connectedComponents(np.maximum(faint, near), connectivity=4)[1], np.int32)
     joined = np.bincount(parts[near > 0], minlength=int(parts.max()) + 1) > 0
-    return np.asarray(joined[parts] & (parts > 0), np.uint8)
+    grown = np.asarray(joined[parts] & (parts > 0), np.uint8)
+    # Where lines are strong the smoothing carries a faint rest of them far beyond the edge.
+    spill = np.ones((2 * FAINT_SPILL_MM + 1, 2 * FAINT_SPILL_MM + 1), np.uint8)
+    inner = cv2.erode(grown, spill, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
+    return np.asarray(np.maximum(inner, near), np.uint8)
 
 
 def beside_ruling(view: View, reach: Reach) -> Mask:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,37 @@ def test_names_in_the_middle_of_long_rows_are_of_a_second_column() -> None:
     right = tuple(name for name in page.names if name.left > LEFT + LENGTH / 3)
     naming = name_layout(PageEvidence(page.rows, page.heights, page.evidence, right))
     assert naming.layout == "6x2"
+
+
+@pytest.mark.parametrize("layout", ["3x4", "6x2", "12x1"])
+def test_a_level_line_below_the_rows_is_no_strip(layout: str) -> None:
+    page = page_of(layout)
+    rng = np.random.default_rng(4)
+    beats = np.zeros(page.heights.shape[1])
+    beats[100::150] = 60.0
+    count = len(page.rows)
+    rows = np.tile(np.convolve(beats, np.hanning(12) / 6, "same"), (count, 1)) + rng.normal(
+        0, 0.1, page.heights.shape
+    )
+    below = replace(page.rows[-1], baseline=page.rows[-1].baseline + 150)
+    edge = np.linspace(-2, 2, len(beats)) ** 2 + np.linspace(-1, 1, len(beats)) + rng.normal(0, 0.05, len(beats))
+    edge += 0.3 * beats / beats.max()  # as the edge of a page that beats a little with the traces by chance
+    heights = np.vstack([rows, edge])
+    naming = name_layout(PageEvidence((*page.rows, below), heights, np.zeros(heights.shape, np.float32), page.names))
+    assert naming.layout == layout
+    assert naming.rows[-1] == ()
+
+
+def test_one_lead_of_twelve_may_be_level() -> None:
+    page = page_of("12x1")
+    rng = np.random.default_rng(4)
+    beats = np.zeros(page.heights.shape[1])
+    beats[100::150] = 60.0
+    rows = np.tile(np.convolve(beats, np.hanning(12) / 6, "same"), (12, 1)) + rng.normal(0, 0.1, page.heights.shape)
+    rows[4] = rng.normal(0, 0.05, len(beats))
+    naming = name_layout(PageEvidence(page.rows, rows, page.evidence, page.names))
+    assert naming.layout == "12x1"
+    assert naming.rows[4][0].lead == "aVL"
 
 
 def test_three_lines_that_may_not_beat_are_left_out() -> None:
