@@ -30,9 +30,6 @@ EXTRA_ROW, NO_ROW, HARDLY_THERE = -4.0, 1.2, -0.5
 """Logarithm of the odds that a row is none of the arrangement which beats with the others, does not, or is hardly
 there."""
 BEATS = 0.2, 0.5
-LEVEL_MM, LEVEL_ROW = 1.0, -4.0
-"""A row within so many millimetres is level. One lead alone may be, but no strip that was chosen to show the rhythm
-and no row of several leads (logarithm of the odds)."""
 STRAY_NAME = -1.0
 HALF_ROW = 0.65
 READ_AGAIN = 0.7
@@ -67,11 +64,6 @@ class PageEvidence:
         return in_time(self.heights, (left, right))
 
     @cached_property
-    def level(self) -> NDArray[np.bool_]:
-        """Which rows bend at most, and no wave leaves them: a lead that hardly beats, or the edge of the paper."""
-        return np.array([_waves_mm(heights) < LEVEL_MM for heights in self.heights])
-
-    @cached_property
     def _told(self) -> dict[tuple[object, ...], float]:
         """What arrangements have asked before: many of them look at the same stretches."""
         return {}
@@ -101,16 +93,6 @@ class PageEvidence:
         """Distance of rows in pixels."""
         bases = [row.baseline for row in self.rows]
         return float(np.median(np.diff(bases))) if len(bases) > 1 else float(mm(30))
-
-
-def _waves_mm(heights: Heights) -> float:
-    """How high the waves of a row are, its bend left out; infinite where too little of it is seen to tell."""
-    columns = np.flatnonzero(np.isfinite(heights))
-    if len(columns) < mm(20.0):
-        return float("inf")
-    x = (columns - columns.mean()) / len(columns)
-    waves = heights[columns] - np.polyval(np.polyfit(x, heights[columns], 3), x)
-    return float(np.ptp(np.quantile(waves, (0.01, 0.99))))
 
 
 @dataclass(frozen=True)
@@ -271,15 +253,6 @@ def row_odds(page: PageEvidence, row: int) -> float:
         return HARDLY_THERE
     share = float(np.clip((beats - BEATS[0]) / (BEATS[1] - BEATS[0]), 0, 1))
     return share * EXTRA_ROW + (1 - share) * NO_ROW
-
-
-def level_odds(page: PageEvidence, template: Template, places: tuple[int, ...]) -> float:
-    """What speaks against an arrangement that takes level lines for long strips, or for rows of several leads."""
-    return sum(
-        LEVEL_ROW
-        for number, place in enumerate(places)
-        if page.level[place] and (number >= template.grid or template.columns > 1)
-    )
 
 
 def strip_odds(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, fit_columns
-from retrieval.intake.page.evidence import PageEvidence, law_odds, level_odds, match_names, row_odds, strip_odds
+from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, row_odds, strip_odds
 from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
 MOST_EXTRA, MOST_DOUBTED, MOST_TRIED = 2, 2, 6
@@ -180,7 +180,7 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
     columns = fits.of(template.columns, template, places)
     grid = places[: template.grid]
     odds = template.prior + sum(row_odds(page, number) for number in range(len(page.rows)) if number not in places)
-    odds += _column_odds(columns) + level_odds(page, template, places)
+    odds += _column_odds(columns)
     names = match_names(page, columns, places, template)
     lawful = law_odds(page, columns, grid, template)
     odds += names.odds + lawful
