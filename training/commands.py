@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retrieval.errors import ExtraMissing
+from retrieval.errors import BadArgument, ExtraMissing
 
 NEEDED = ("torch", "open_clip", "transformers", "timm", "onnx", "onnxscript", "yaml")
 
@@ -40,6 +40,8 @@ def train(
     from training.run import export_best, export_untrained, train_recipe
 
     settings, told = load_recipe(recipe), Told()
+    if rehearse is not None and untrained:
+        raise BadArgument("--rehearse takes steps and --untrained takes none; give one of them")
     if rehearse is not None:
         from training.rehearsal import lines
         from training.rehearsal import rehearse as rehearsed

@@ -1,7 +1,7 @@
 """What each part of the recipe brings: short runs that differ from one another in one thing, on PTB-XL's fold 9.
 
-``python -m eval.bench.ablation training/recipes/ablation.yaml --out runs/ablation [--rows base,no-teacher]`` trains a
-row after the other and prints a Markdown table. Each row is a run in a folder of its own: stopped, the same command
+``python -m eval.bench.ablation training/recipes/ablation.yaml --out runs/ablation [--rows "base;no teacher"]`` trains
+a row after the other and prints a Markdown table. Each row is a run in a folder of its own: stopped, the same command
 goes on. What is measured is the model after its last step; no epoch is chosen.
 """
 
@@ -81,12 +81,15 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True, help="where each row has its folder")
     ask.add_argument("--rows", default=";".join(ROWS), help="names, parted by semicolons; all without it")
     told = ask.parse_args()
+    names = [name.strip() for name in told.rows.split(";")]
+    if unknown := [name for name in names if name not in ROWS]:
+        ask.error(f"there is no row '{unknown[0]}'; there are: {'; '.join(ROWS)}")
     recipe = load_recipe(told.recipe)
     _line(["row", *COLUMNS])
     _line(["---", *["---:"] * len(COLUMNS)])
-    for name in told.rows.split(";"):
-        found = measured(changed(recipe, ROWS[name.strip()]), told.out / _slug(name.strip()))
-        _line([name.strip(), *(f"{found[column]:.3f}" if column in found else "–" for column in COLUMNS)])
+    for name in names:
+        found = measured(changed(recipe, ROWS[name]), told.out / _slug(name))
+        _line([name, *(f"{found[column]:.3f}" if column in found else "–" for column in COLUMNS)])
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.bench.boxes import Box, TrueLead
+from retrieval.intake.page.flat import chord_scale
 
 Rgb = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
-CHORD_MM = 50.0
-CHORDS_AT_MM = (-20.0, -10.0, 0.0, 10.0, 20.0)
 Forward = Callable[[Points], Points]
 """From pixels ``[n, 2]`` of the clean page to pixels of the picture; centres of pixels are whole numbers."""
 
@@ -118,10 +117,4 @@ def _scale_at(page: CleanPage, middle: Points, forward: Forward) -> tuple[float,
 
     A dent of the paper bends a few millimetres; the scale of a page is not what it is on one of its dents.
     """
-    ends = np.array([(-CHORD_MM / 2, CHORD_MM / 2)] * len(CHORDS_AT_MM)).ravel()
-    beside = np.repeat(CHORDS_AT_MM, 2)
-    along, across = (
-        forward(page.to_px(middle + np.column_stack(offsets))) for offsets in ((ends, beside), (beside, ends))
-    )
-    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / CHORD_MM for points in (along, across))
-    return float(x), float(y)
+    return chord_scale(lambda mm: forward(page.to_px(middle + mm)))

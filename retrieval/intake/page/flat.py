@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -166,12 +167,14 @@ def scale_about(page: FlatPage, field: Quad | None) -> tuple[float, float]:
     if field is None:
         return page.px_per_mm
     middle = page.to_flat(np.array(field, np.float64)).mean(axis=0)
+    return chord_scale(lambda mm: page.to_picture(middle + FLAT_PX_PER_MM * mm))
+
+
+def chord_scale(place: Callable[[Matrix], Matrix]) -> tuple[float, float]:
+    """Pixels of a picture per mm ``(x, y)``, from where it shows points ``[n, 2]`` in mm about the middle."""
     ends = np.tile([-CHORD_MM / 2, CHORD_MM / 2], len(CHORDS_AT_MM))
     beside = np.repeat(CHORDS_AT_MM, 2)
-    along, across = (
-        page.to_picture(middle + FLAT_PX_PER_MM * np.column_stack(offsets))
-        for offsets in ((ends, beside), (beside, ends))
-    )
+    along, across = (place(np.column_stack(offsets)) for offsets in ((ends, beside), (beside, ends)))
     x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / CHORD_MM for points in (along, across))
     return float(x), float(y)
 

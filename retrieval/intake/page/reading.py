@@ -116,13 +116,13 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     size = rgb.shape[1], rgb.shape[0]
     if given.upright:
-        return _read(page.turned(round(page.rotation_deg / 90)), size, given)
+        page = page.turned(round(page.rotation_deg / 90))
     first, refusal = _tried(page, size, given)
     if first is not None and first.report.certainty >= SURE:
         return first
     # Traces may have faded, or a page whose strokes tell no direction may lie on its side.
     best = _most_certain(first, _tried(page, size, given, faded=True)[0]) if page.ruled else first
-    if best is None and page.ruled and may_run_down(page.pixels, page.valid):
+    if best is None and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         best = _most_certain(*(_tried(page.turned(1), size, given, faded=faded)[0] for faded in (False, True)))
     if best is None or (first is None and best.report.certainty <= LEAST_OTHERWISE):
         raise refusal or NotAnEcg("no ECG was found in the picture")

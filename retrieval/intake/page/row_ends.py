@@ -25,6 +25,7 @@ LEVEL_SHARE = 0.5
 FALLS_MM, FOOT_MM, FOOT_HIGH_MM, GAP_MM = 1.0, 1.0, 1.5, 2.0
 """It falls at once to where the traces run; a gap may follow."""
 MOST_ROWS, FEW_ROWS, FEWEST_ROWS = 0.5, 0.3, 3
+"""Share of the rows that show it; where a gap follows; and how many rows a page has in which it is looked for."""
 
 
 def reached(rows: Sequence[Row], masks: Bools) -> tuple[Row, ...]:
@@ -46,16 +47,19 @@ def _without_pulses(rows: tuple[Row, ...], masks: Bools) -> tuple[Row, ...]:
     """
     if len(rows) < FEWEST_ROWS:
         return rows
-    heights = np.stack([row_heights(mask, row.baseline) for mask, row in zip(masks, rows, strict=True)])
     left, right = (round(float(np.median([getattr(row, side) for row in rows]))) for side in ("left", "right"))
     within = mm(PULSE_WITHIN_MM)
-    first = _last_of_step(heights[:, max(0, left) : left + within])
-    last = _last_of_step(heights[:, max(0, right - within) : right][:, ::-1])
+    first = _last_of_step(_heights(rows, masks[:, :, left : left + within]))
+    last = _last_of_step(_heights(rows, masks[:, :, max(0, right - within) : right])[:, ::-1])
     start = 0 if first is None else left + first + mm(1.0)
     stop = masks.shape[2] if last is None else right - last - mm(1.0)
     masks[:, :, :start] = False
     masks[:, :, stop:] = False
     return tuple(replace(row, left=max(row.left, float(start)), right=min(row.right, float(stop))) for row in rows)
+
+
+def _heights(rows: tuple[Row, ...], masks: Bools) -> Heights:
+    return np.stack([row_heights(mask, row.baseline) for mask, row in zip(masks, rows, strict=True)])
 
 
 def _last_of_step(heights: Heights) -> int | None:
@@ -69,7 +73,7 @@ def _last_of_step(heights: Heights) -> int | None:
     last = round(float(np.median(ends)))
     share = float(np.mean(np.abs(np.array(ends) - last) <= mm(SAME_MM))) * len(ends) / len(heights)
     beyond = heights[:, last + mm(FALLS_MM) : last + mm(FALLS_MM + GAP_MM)]
-    gap = len(heights) > 0 and float((~np.isfinite(beyond)).all(axis=1).mean()) >= MOST_ROWS
+    gap = float((~np.isfinite(beyond)).all(axis=1).mean()) >= MOST_ROWS
     return last if share >= (FEW_ROWS if gap else MOST_ROWS) else None
 
 

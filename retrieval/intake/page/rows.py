@@ -156,9 +156,7 @@ def _in_line(row: Row, others: list[Row]) -> bool:
     pitch = float(np.diff(bases).min())
     uneven = np.abs(np.diff(bases) / pitch - np.round(np.diff(bases) / pitch))
     places = (row.baseline - bases) / pitch
-    nearest = float(places[np.abs(places).argmin()])
-    steps = abs(round(nearest))
-    return bool((uneven < EVEN).all()) and steps == 1 and abs(abs(nearest) - steps) < EVEN
+    return bool((uneven < EVEN).all()) and abs(float(np.abs(places).min()) - 1) < EVEN
 
 
 def _is_edge(wide: NDArray[np.bool_], row: Row) -> bool:

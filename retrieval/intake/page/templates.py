@@ -19,7 +19,7 @@ RHYTHM: dict[str, float] = {lead: 0.02 for lead in LEADS} | {"II": 0.6, "V1": 0.
 """Which lead a long strip shows."""
 USUAL_THREE, TOGETHER = ("II", "V1", "V5"), 3.0
 """The three that stand together on most pages with three long strips, and by how much (as a logarithm of the odds)
-that makes each order of them likelier than its leads are one by one: to two thirds of all such pages."""
+that makes each order of them likelier than its leads are one by one: to three quarters of all such pages."""
 
 
 @dataclass(frozen=True)

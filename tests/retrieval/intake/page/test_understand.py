@@ -13,10 +13,11 @@ from retrieval.ecg.drawing import DrawnPage, PageStyle, draw_page
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
+from retrieval.intake.correction import Correction
 from retrieval.intake.heartbeat import common_beats
 from retrieval.intake.page.analysis import analyse
 from retrieval.intake.page.flattening import flatten_picture
-from retrieval.intake.page.reading import PageReading, _doubted, understand
+from retrieval.intake.page.reading import PageReading, _doubted, understand, understand_as_set
 from retrieval.intake.page.reporting import doubts
 from tests.retrieval.intake.test_pages import likeness
 
@@ -174,6 +175,8 @@ def test_faded_traces_are_looked_for_again_under_streaks_and_dirt(heart: Recordi
     reading = understand(picture)
     assert reading.report.layout == "3x4+1"
     assert boxes_off_mm(drawn, reading) < 3.0
+    by_hand = understand_as_set(np.ascontiguousarray(np.rot90(picture, -1)), Correction(turns=1))
+    assert by_hand.report.layout == "3x4+1"
 
 
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
