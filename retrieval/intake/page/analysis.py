@@ -20,6 +20,7 @@ from retrieval.intake.page.masking import InkKinds, separate, sort_ink
 from retrieval.intake.page.naming import Naming, name_layout
 from retrieval.intake.page.row_ends import reached
 from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
+from retrieval.intake.page.sheet_edges import within_edges
 from retrieval.intake.page.signals import row_heights
 from retrieval.intake.page.words import Words, find_words
 
@@ -121,7 +122,8 @@ def _try(
 def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> Analysis:
     marks = read_marks(ink)
     kinds = sort_ink(ink, marks)
-    rows = find_rows(strokes_of(kinds.trace))
+    rows, inside = within_edges(page.pixels, find_rows(strokes_of(kinds.trace)))
+    kinds.trace[~inside] = False
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     traced, masks = _traced(kinds, rows)

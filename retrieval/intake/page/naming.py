@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, fit_columns
-from retrieval.intake.page.evidence import PageEvidence, law_odds, match_names, row_odds, strip_odds
+from retrieval.intake.page.evidence import BEATS, PageEvidence, law_odds, match_names, row_odds, strip_odds
 from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
 MOST_EXTRA, MOST_DOUBTED, MOST_TRIED = 2, 2, 6
@@ -127,12 +127,13 @@ def _only(found: list[_Candidate], layout: str, rows: int) -> list[_Candidate]:
 def _alignments(page: PageEvidence, layout: str | None = None) -> Iterator[tuple[Template, tuple[int, ...]]]:
     """Arrangements, and for each of their rows in turn the row of the page that shows it.
 
-    Up to two rows of the page may be none of the arrangement: an edge, an underline; two more where of so many it
-    cannot be told whether they beat. Those are left out whose absence leaves the others at even distances. Of the
-    layout that was set by hand, any number may.
+    Up to two rows of the page may be none of the arrangement: an edge, an underline; two more where so many do not
+    beat with the others, or it cannot be told whether they do. Those are left out whose absence leaves the others at
+    even distances. Of the layout that was set by hand, any number may.
     """
     number = len(page.rows)
-    extra = MOST_EXTRA + min(MOST_DOUBTED, int(np.isnan(page.in_time).sum()))
+    doubted = int((~(page.in_time >= BEATS[1])).sum())  # where it cannot be told, too
+    extra = MOST_EXTRA + min(MOST_DOUBTED, doubted)
     for template in templates():
         most = len(template.rows)
         if most == number:

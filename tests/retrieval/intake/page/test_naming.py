@@ -134,6 +134,18 @@ def test_three_lines_that_may_not_beat_are_left_out() -> None:
     assert [bool(slots) for slots in naming.rows] == [row in page.rows for row in rows]
 
 
+def test_three_lines_that_do_not_beat_with_the_others_are_left_out() -> None:
+    page = page_of("6x2+1")
+    between = tuple(Row(row.baseline + 70, 1.0, LEFT, LEFT + LENGTH) for row in page.rows[1:4])
+    rows = tuple(sorted((*page.rows, *between), key=lambda row: row.baseline))
+    noise = np.random.default_rng(5).normal(0, 1.0, (len(rows), page.heights.shape[1]))
+    beats = iter(beating(page))
+    heights = np.stack([next(beats) if row in page.rows else own for row, own in zip(rows, noise, strict=True)])
+    naming = name_layout(PageEvidence(rows, heights, np.zeros(heights.shape, np.float32), page.names))
+    assert naming.layout == "6x2+1"
+    assert [bool(slots) for slots in naming.rows] == [row in page.rows for row in rows]
+
+
 def test_six_rows_without_a_sign_are_not_certain() -> None:
     assert name_layout(page_of("6x2", named=False)).certainty < 0.7
 

@@ -81,3 +81,20 @@ def test_rows_without_pulses_stay_as_they_are() -> None:
     before = masks.copy()
     assert [(row.left, row.right) for row in reached(rows, masks)] == [(LEFT, RIGHT)] * 4
     np.testing.assert_array_equal(masks, before)
+
+
+def test_tips_of_waves_at_one_height_are_no_row_of_their_own() -> None:
+    page = page_of((8.0, 8.0, 8.0, 8.0))
+    for beat in range(LEFT + mm(11), RIGHT - mm(6), mm(20)):  # blunt waves down to where the next row's beats reach up
+        tip = BASES[1] + mm(16)
+        page[tip - 1 : tip + 2, beat : beat + mm(7)] = True
+        page[BASES[1] : tip, [beat, beat + mm(7)]] = True
+    assert [row.baseline for row in find_rows(strokes_of(page))] == pytest.approx(BASES, abs=mm(0.5))
+
+
+def test_rows_that_stand_close_are_rows() -> None:
+    page = np.zeros((mm(150), mm(280)), bool)
+    bases = [mm(20 + 15 * number) for number in range(8)]
+    for base in bases:
+        with_trace(page, base, high_mm=8.0)
+    assert [row.baseline for row in find_rows(strokes_of(page))] == pytest.approx(bases, abs=mm(0.5))
