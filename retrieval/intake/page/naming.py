@@ -43,6 +43,8 @@ class Naming:
         odds: all that speaks for this arrangement, as a logarithm; of the likeliest one where one was set by hand,
             since which way up a page is does not depend on that.
         better: the layout that the page looks much more like than the one that was set by hand; else empty.
+        ahead: as ``certainty``, of this arrangement among all that are known, whether or not it is any of them.
+        beating: whether all of the arrangement's rows beat together, as nothing does but the leads of one heart.
     """
 
     layout: str
@@ -56,6 +58,8 @@ class Naming:
     lawful: float = 0.0
     odds: float = 0.0
     better: str = ""
+    ahead: float = 0.0
+    beating: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
         best.lawful,
         odds,
         better,
+        share * best.sure,
+        bool((page.in_time[list(best.places)] >= BEATS[1]).all()),
     )
 
 

@@ -30,6 +30,8 @@ HOPELESS = 0.02
 """Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
 LEAST_SECONDS = 1.0
 """Of the longest lead: a column of four takes 1.25 s where five seconds run at 50 mm/s."""
+WELL_NAMED = 6
+"""Printed names at their leads' places that no page of other curves has."""
 SURE, MUCH_SURER, LEAST_OTHERWISE = 0.5, 0.1, 0.2
 """Certainty under which a page is looked at otherwise, too; by how much that must be surer then; and what it must
 reach where the page was refused before."""
@@ -122,8 +124,10 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         return first
     # Traces may have faded, or a page whose strokes tell no direction may lie on its side.
     best = _most_certain(first, _tried(page, size, given, faded=True)[0]) if page.ruled else first
-    if best is None and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
-        best = _most_certain(*(_tried(page.turned(1), size, given, faded=faded)[0] for faded in (False, True)))
+    unsure = best is None or best.report.certainty < LEAST_OTHERWISE
+    if unsure and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
+        for faded in (False, True):
+            best = _most_certain(best, _tried(page.turned(1), size, given, faded=faded)[0])
     if best is None or (first is None and best.report.certainty <= LEAST_OTHERWISE):
         raise refusal or NotAnEcg("no ECG was found in the picture")
     return best
@@ -155,16 +159,18 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
     traced = lead_signals(canonical)
     beats = common_beats(canonical, traced)
-    report = _doubted(report, beats, forced=given.layout is not None)
+    report = _doubted(report, beats, found.naming.named, forced=given.layout is not None)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, traced, beats), canonical)
 
 
-def _doubted(report: IntakeReport, beats: CommonBeats, *, forced: bool = False) -> IntakeReport:
+def _doubted(report: IntakeReport, beats: CommonBeats, named: int = 0, *, forced: bool = False) -> IntakeReport:
     """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none.
 
-    A layout that was set by hand is ``forced``: who set it sees how badly it fits, and is not refused.
+    Where ``named`` leads, as they are printed, stand at their places, only doubt is left: a tachycardia without any
+    rest between its beats, or dirt, leaves little that moves together. A layout that was set by hand is ``forced``:
+    who set it sees how badly it fits, and is not refused.
     """
     if report.certainty < HOPELESS and not forced:
         raise NotAnEcg(
@@ -177,7 +183,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, *, forced: bool = False) 
             f"the longest lead would show {longest:.1f} s; a page shows 1.2 s or more of each: bring the page alone, "
             "upright and whole"
         )
-    if beats.strange and report.layout != "unknown" and not forced:
+    if beats.strange and report.layout != "unknown" and named < WELL_NAMED and not forced:
         raise NotAnEcg(
             f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "
             "heart reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"

@@ -24,6 +24,9 @@ SHORT, BESIDE = 0.85, 0.5
 UNEVEN, ASTRAY_MM, HALF_INKED = 1.75, 25.0, 0.5
 """Rows whose distances differ by this factor, one that begins or ends this far from the others, or a lead of which
 less than this share of the columns shows ink, are signs of a mistaken row; one maker's distances differ by 1.5."""
+AT_LEAST = 0.3
+"""Certainty of an arrangement that is well ahead of all others, of rows that beat together but show no other sign of
+being understood: an ECG to be looked at, not one to be refused."""
 LEAST_NAMES = 2
 """Printed names with which six rows of one lead each are told to be limb or chest leads."""
 ASSUMED = 0.5
@@ -60,8 +63,10 @@ def _certainty(found: Analysis, picture: tuple[int, int]) -> float:
     sure = found.page.trust if found.page.ruled else 0.3
     placed = float(np.mean([cell.sure for cell in found.shown])) if found.shown else 0.0
     upright = found.upright_share if found.upright_share >= UPRIGHT else min(found.upright_share, GUESSED)
-    certainty = float(np.clip(sure * found.naming.certainty * upright * placed, 0, 1))
-    if doubts(found.naming, found.rows, found.cells) or cut_short(found, picture):
+    naming = found.naming
+    named = max(naming.certainty, AT_LEAST * naming.ahead) if naming.beating else naming.certainty
+    certainty = float(np.clip(sure * named * upright * placed, 0, 1))
+    if doubts(naming, found.rows, found.cells) or cut_short(found, picture):
         return min(certainty, DOUBTED)
     return certainty
 

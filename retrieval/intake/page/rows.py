@@ -22,7 +22,7 @@ ROW_REACH_MM = 7.0
 BIN_MM = 5.0
 LEVEL_MM = 2.0
 """A stretch this long without a change of height is level: no upright stroke is that thick."""
-LONG_MM = 40.0
+LONG_MM, STRAIGHT_MM = 40.0, 2.0
 SHARED, AS_LEVEL = 0.35, 0.4
 """Share of a row's level columns at which a stronger row close to it must be level too, and how many it must have for
 each of that row's. Of 591 pairs of rows 12 to 16 mm apart on drawn pages that no figure is reported for all reach
@@ -122,9 +122,13 @@ def find_rows(parts: Strokes) -> tuple[Row, ...]:
 
 
 def runs_upright(parts: Strokes) -> bool:
-    """Whether the long pieces of ink run from top to bottom, as on a page that lies on its side."""
-    high = sum(part.height_mm for part in parts.components if part.height_mm > max(LONG_MM, 2 * part.width_mm))
-    wide = sum(part.width_mm for part in parts.components if part.width_mm > max(LONG_MM, 2 * part.height_mm))
+    """Whether the long pieces of ink run from top to bottom, as on a page that lies on its side.
+
+    Straight lines say nothing: a scanner's streaks run upright on a page that does not.
+    """
+    bent = [part for part in parts.components if min(part.width_mm, part.height_mm) > STRAIGHT_MM]
+    high = sum(part.height_mm for part in bent if part.height_mm > max(LONG_MM, 2 * part.width_mm))
+    wide = sum(part.width_mm for part in bent if part.width_mm > max(LONG_MM, 2 * part.height_mm))
     return high > 1.5 * wide
 
 

@@ -21,6 +21,8 @@ MOST_MM = (450.0, 450.0)
 MIN_SPAN = 0.3
 LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
+GAPS = (0.0, 0.004, 0.008)
+"""Shares of the picture's width over which broken strokes are joined: none first."""
 SIDE = 1500
 """Pixels of the longer side of the view from above."""
 MIN_TRACES = 3
@@ -101,9 +103,23 @@ def _dark(small: Rgb) -> Plane:
 
 
 def _trace_span(dark: Plane) -> tuple[int, int] | None:
-    """Leftmost and rightmost column of wide, thinly filled strokes; ``None`` where there are too few."""
-    width = dark.shape[1]
+    """Leftmost and rightmost column of the traces; ``None`` where there are too few.
+
+    Where strokes are broken, as by a copier that leaves nothing of what is faint, they are joined over wider gaps.
+    """
     ink = (dark > max(0.25, 0.5 * float(np.quantile(dark, 0.995)))).astype(np.uint8)
+    for gap in GAPS:
+        wide = round(gap * ink.shape[1]) | 1
+        joined = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((3, wide), np.uint8)) if gap else ink
+        span = _span_of(np.asarray(joined, np.uint8))
+        if span is not None:
+            return span
+    return None
+
+
+def _span_of(ink: Mask) -> tuple[int, int] | None:
+    """Leftmost and rightmost column of wide, thinly filled strokes; ``None`` where there are too few."""
+    width = ink.shape[1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     boxes = stats[1:count]
     wide = boxes[:, cv2.CC_STAT_WIDTH] > LETTER_SHARE * width

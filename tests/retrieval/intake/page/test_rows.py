@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.intake.page.row_ends import reached
-from retrieval.intake.page.rows import Row, find_rows, mm, strokes_of
+from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
 
 Bools = NDArray[np.bool_]
 LEFT, RIGHT = mm(30), mm(250)
@@ -85,7 +85,9 @@ def test_rows_without_pulses_stay_as_they_are() -> None:
 
 def test_tips_of_waves_at_one_height_are_no_row_of_their_own() -> None:
     page = page_of((8.0, 8.0, 8.0, 8.0))
-    for beat in range(LEFT + mm(11), RIGHT - mm(6), mm(20)):  # blunt waves down to where the next row's beats reach up
+    for beat in range(
+        LEFT + mm(11), RIGHT - mm(6), mm(20)
+    ):  # blunt waves down to where the next row's beats reach up
         tip = BASES[1] + mm(16)
         page[tip - 1 : tip + 2, beat : beat + mm(7)] = True
         page[BASES[1] : tip, [beat, beat + mm(7)]] = True
@@ -98,3 +100,14 @@ def test_rows_that_stand_close_are_rows() -> None:
     for base in bases:
         with_trace(page, base, high_mm=8.0)
     assert [row.baseline for row in find_rows(strokes_of(page))] == pytest.approx(bases, abs=mm(0.5))
+
+
+def test_a_page_lies_on_its_side_by_its_traces_and_not_by_streaks() -> None:
+    page = page_of((8.0, 8.0, 8.0, 8.0))
+    for beside in (8, 14, 20, 256, 264, 272):
+        page[:, mm(beside) : mm(beside) + 3] = True
+    page[:, LEFT :: mm(30)] = False  # pieces too short to say which way they run
+    assert not runs_upright(strokes_of(page))
+    whole = page_of((8.0, 8.0, 8.0, 8.0))
+    assert not runs_upright(strokes_of(whole))
+    assert runs_upright(strokes_of(np.ascontiguousarray(whole.T)))

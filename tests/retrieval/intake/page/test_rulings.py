@@ -163,6 +163,15 @@ def test_rows_that_tall_waves_tie_together() -> None:
     assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.01)
 
 
+def test_strokes_that_a_copier_broke_are_joined() -> None:
+    page = rows_of_traces(4)
+    for x in range(0, page.shape[1], 60):
+        page[:, x : x + 9] = 255
+    found = assume_view(look(page))
+    assert found is not None
+    assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.015)
+
+
 def test_a_table_is_no_tied_rows() -> None:
     page = np.full((900, 1500, 3), 255, np.uint8)
     for y in range(100, 801, 100):

@@ -14,11 +14,11 @@ from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
 from retrieval.intake.correction import Correction
-from retrieval.intake.heartbeat import common_beats
+from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page.analysis import analyse
 from retrieval.intake.page.flattening import flatten_picture
-from retrieval.intake.page.reading import PageReading, _doubted, understand, understand_as_set
-from retrieval.intake.page.reporting import doubts
+from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, understand, understand_as_set
+from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
 from tests.retrieval.intake.test_pages import likeness
 
 pytestmark = pytest.mark.slow
@@ -157,6 +157,27 @@ def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
     short = tuple(replace(lead, seconds=0.5) for lead in reading.report.leads)
     with pytest.raises(NotAnEcg, match=r"^the longest lead would show 0\.5 s"):
         _doubted(replace(reading.report, leads=short), beats)
+
+
+def test_names_at_their_places_leave_doubt_where_nothing_moves_together(heart: Recording) -> None:
+    report = understand(draw_page(heart, PageStyle(layout="3x4")).pixels).report
+    strange = CommonBeats(agreement=0.0, pairs=12)
+    with pytest.raises(NotAnEcg, match="do not move together"):
+        _doubted(report, strange, named=2)
+    assert _doubted(report, strange, named=9).certainty == DOUBTED
+
+
+def test_rows_that_beat_together_without_another_sign_are_read_and_doubted(heart: Recording) -> None:
+    flat = flatten_picture(draw_page(heart, PageStyle(layout="6x2", row_mm=28)).pixels)
+    assert flat is not None
+    found = analyse(flat)
+    assert found.naming.beating
+    unclear = replace(found.naming, certainty=0.001)
+    beating, not_beating = (
+        report_of(replace(found, naming=replace(unclear, beating=beats)), (1500, 1500)).certainty
+        for beats in (True, False)
+    )
+    assert not_beating < HOPELESS < beating < 0.5
 
 
 def test_faded_traces_are_looked_for_again_under_streaks_and_dirt(heart: Recording) -> None:
