@@ -10,6 +10,9 @@ from retrieval.ecg.spoil.scene import Scene
 
 QUALITY = ((80, 95), (55, 85), (30, 65))
 """JPEG quality, by strength."""
+LEAST_LEFT, LEAST_INKED = 60, 0.002
+"""Levels of 255 between the darkest and the lightest of a copy, and share of a fax that is black, below which nothing
+of the strokes is left."""
 FAX_PX_PER_MM = (204 / 25.4, 98 / 25.4)
 """Resolution of a fax in standard mode, across and along the page (ITU-T T.4)."""
 
@@ -79,7 +82,10 @@ def _specks(scene: Scene, rng: np.random.Generator, strength: int) -> None:
 
 
 def gray_copy(scene: Scene, rng: np.random.Generator, strength: int) -> None:
-    """A black and white copy: no colour, and a steeper curve, in which a pale grid thins out or a dark one stays."""
+    """A black and white copy: no colour, and a steeper curve, in which a pale grid thins out or a dark one stays.
+
+    A page so bleached that its copy would be blank stays gray.
+    """
     picture = scene.picture
     gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     steep = 1 + float(rng.uniform(0.2, 0.9)) * strength
@@ -87,12 +93,16 @@ def gray_copy(scene: Scene, rng: np.random.Generator, strength: int) -> None:
     steps = np.arange(256) / 255
     curve = 1 / (1 + np.exp(-4 * steep * (steps - middle)))
     black, white = curve[0], curve[-1] - (curve[-1] - curve[200]) * 0.3
-    gray = cv2.LUT(gray, to_uint8(255 * (curve - black) / (white - black)))
+    copied = cv2.LUT(gray, to_uint8(255 * (curve - black) / (white - black)))
+    gray = copied if np.ptp(copied) >= LEAST_LEFT else gray
     scene.picture = np.asarray(gray if picture.ndim == 2 else cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def fax(scene: Scene, rng: np.random.Generator, strength: int) -> None:
-    """One bit a pixel at 204 x 98 dpi: a pale grid vanishes or breaks into dots, thin strokes break."""
+    """One bit a pixel at 204 x 98 dpi: a pale grid vanishes or breaks into dots, thin strokes break.
+
+    Of a page so bleached that nothing would be left, what is darker than halfway to its ink is sent.
+    """
     picture = scene.picture
     gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     height, width = gray.shape[:2]
@@ -103,6 +113,8 @@ def fax(scene: Scene, rng: np.random.Generator, strength: int) -> None:
     paper = float(np.median(small[::4, ::4]))
     share = rng.uniform((0.66, 0.6, 0.52)[strength - 1], (0.74, 0.78, 0.82)[strength - 1])
     _, bits = cv2.threshold(small, paper * share, 255, cv2.THRESH_BINARY)
+    if float((bits == 0).mean()) < LEAST_INKED:
+        _, bits = cv2.threshold(small, (paper + float(np.quantile(small, LEAST_INKED))) / 2, 255, cv2.THRESH_BINARY)
     if strength == 3 and rng.random() < 0.5:
         # A line lost on the way is filled with the one before it.
         lost = rng.integers(1, bits.shape[0], max(1, bits.shape[0] // 150))

@@ -256,3 +256,12 @@ def test_unknown_names_are_refused() -> None:
         write_oriented("page.png", PAGE, 9)
     with pytest.raises(BadArgument, match=r"\[n, 2\]"):
         recipe_of("skew").spoil(PAGE, rng(0)).forward(np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("name", ["fax", "gray"])
+def test_of_a_bleached_page_something_is_left(name: str) -> None:
+    bleached = (255 - 0.3 * (255.0 - PAGE)).astype(np.uint8)
+    for seed in range(12):
+        left = recipe_of(name).spoil(bleached, rng(seed), 3).pixels
+        dark = left < left.max() - 50
+        assert 0.001 < float(dark.mean()) < 0.5
