@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +29,6 @@ Bools = NDArray[np.bool_]
 MIN_ROWS = 3
 MAX_ROWS = 16
 MIN_TRACE_MM = 60.0
-GAP_MM = 2.5
 MIN_NAMES = 3
 MIN_SIGNS = 4
 """Names where they belong, and twice the pulses that stand on their feet, with which a page stands upright."""
@@ -89,11 +87,6 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     if one is not None and first == 0 and _stands(one):
         return one
     found = [reading for reading in (one, _try(page, ink, first + 2, given)[0]) if reading is not None]
-    if first == 1 and all(reading.naming.certainty < LEAST_NAMED for reading in found):
-        # Tall waves that tie all rows together run upright as well.
-        found += [
-            reading for reading in (_try(page, ink, turns, given)[0] for turns in (0, 2)) if reading is not None
-        ]
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
     found.sort(key=lambda reading: -_standing(reading))
@@ -128,7 +121,7 @@ def _try(
 def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> Analysis:
     marks = read_marks(ink)
     kinds = sort_ink(ink, marks)
-    rows, inside = within_edges(page.pixels, _rows_of(kinds.trace))
+    rows, inside = within_edges(page.pixels, find_rows(strokes_of(kinds.trace)))
     kinds.trace[~inside] = False
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
@@ -148,15 +141,6 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> An
         _refuse_unless_signed(page, naming, pulses)
     cells = place_cells(naming, rows, masks)
     return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
-
-
-def _rows_of(trace: Bools) -> tuple[Row, ...]:
-    """Rows of traces; where there are too few, those of strokes joined over the gaps that a copier leaves."""
-    rows = find_rows(strokes_of(trace))
-    if len(rows) >= MIN_ROWS:
-        return rows
-    joined = cv2.morphologyEx(trace.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((mm(0.5), mm(GAP_MM)), np.uint8))
-    return max(rows, find_rows(strokes_of(joined > 0)), key=len)
 
 
 def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> tuple[tuple[Row, ...], Bools]:

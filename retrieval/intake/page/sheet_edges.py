@@ -12,9 +12,9 @@ Rgb = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 RIM_MM = 2.5
 """An edge is no straighter than this: so far on both sides of it ink may be the edge's."""
-NEAR_MM, FAR_MM = 2.0, 5.0
-"""Between these distances from a row the ground on both of its sides is looked at."""
-STEP = 15.0
+NEAR_MM, FAR_MM, LEAST_MM = 2.0, 5.0, 0.5
+"""Between these distances from a row the ground on both of its sides is looked at, of which so much must be there."""
+STEP = 10.0
 """Levels of 255 by which light and colour differ on both sides of an edge. Of 900 rows of drawn and spoiled pages
 none that was a row of traces reached 7; edges of sheets reach 30 to 150."""
 ALMOST_ALL = 0.15
@@ -48,12 +48,10 @@ def within_edges(pixels: Rgb, rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], B
 def _step(pixels: Rgb, row: Row) -> float:
     """How much the ground above a row differs from that below it, along almost all of its length."""
     base, near, far = round(row.baseline), mm(NEAR_MM), mm(FAR_MM)
-    if base < far or base + far > pixels.shape[0]:
+    if base - near < mm(LEAST_MM) or base + near + mm(LEAST_MM) > pixels.shape[0]:
         return 0.0
     columns = slice(round(row.left), round(row.right), mm(1.0))
-    above, below = (
-        np.median(cv2.cvtColor(np.ascontiguousarray(side), cv2.COLOR_RGB2LAB), axis=0)
-        for side in (pixels[base - far : base - near, columns], pixels[base + near : base + far, columns])
-    )
+    sides = pixels[max(0, base - far) : base - near, columns], pixels[base + near : base + far, columns]
+    above, below = (np.median(cv2.cvtColor(np.ascontiguousarray(side), cv2.COLOR_RGB2LAB), axis=0) for side in sides)
     apart = np.linalg.norm((above - below) * WEIGHTS, axis=1)
     return float(np.quantile(apart, ALMOST_ALL)) if len(apart) else 0.0
