@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from retrieval.errors import BadArgument, NotAnEcg
 from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
-from retrieval.intake.page.calibration import Pulse, Scale, as_given, find_pulses, measure_scale
+from retrieval.intake.page.calibration import Pulse, Scale, as_given, assumed_size, find_pulses, measure_scale
 from retrieval.intake.page.columns import boundary_evidence
 from retrieval.intake.page.evidence import PageEvidence
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
@@ -39,13 +39,18 @@ UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 
 
+class _NoRows(NotAnEcg):
+    """Too few rows of traces, or too many: so it would be with the page on its head."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """An upright page and what is on it.
 
     ``turns`` are the quarters, counter-clockwise, by which it was turned upright, ``upright_share`` how certain that
     is; ``masks`` bool ``[rows, height, width]`` the ink of each row; ``cells`` all places of leads, ``shown`` those
-    that have ink; ``given`` what was set by hand.
+    that have ink; ``given`` what was set by hand; ``size`` how many times as large as it was taken for a page without
+    a ruling must be.
     """
 
     page: FlatPage
@@ -60,6 +65,7 @@ class Analysis:
     turns: int = 0
     upright_share: float = 1.0
     given: Correction = NOTHING
+    size: float = 1.0
 
     @property
     def shown(self) -> tuple[Cell, ...]:
@@ -86,7 +92,8 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     one, refusal = _try(page, ink, first, given)
     if one is not None and first == 0 and _stands(one):
         return one
-    found = [reading for reading in (one, _try(page, ink, first + 2, given)[0]) if reading is not None]
+    other = None if isinstance(refusal, _NoRows) else _try(page, ink, first + 2, given)[0]
+    found = [reading for reading in (one, other) if reading is not None]
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
     found.sort(key=lambda reading: -_standing(reading))
@@ -140,7 +147,8 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> An
     if given.layout is None:
         _refuse_unless_signed(page, naming, pulses)
     cells = place_cells(naming, rows, masks)
-    return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
+    size = 1.0 if page.ruled else assumed_size(length)
+    return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given, size=size)
 
 
 def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> tuple[tuple[Row, ...], Bools]:
@@ -164,17 +172,17 @@ def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:
     """Refuse pictures without enough rows of connected traces, saying what was seen."""
     paper = "ruled paper" if page.ruled else "no ruling"
     if not rows:
-        raise NotAnEcg(f"{paper} and no traces were found in the picture; expected a page with a 12-lead ECG")
+        raise _NoRows(f"{paper} and no traces were found in the picture; expected a page with a 12-lead ECG")
     if len(rows) < MIN_ROWS:
-        raise NotAnEcg(
+        raise _NoRows(
             f"{paper} and {len(rows)} row{'s' * (len(rows) > 1)} of traces were found; a 12-lead page has {MIN_ROWS} "
             "or more: bring the whole page"
         )
     if len(rows) > MAX_ROWS:
-        raise NotAnEcg(f"{paper} and {len(rows)} rows were found, more than an ECG has; is it a page of text?")
+        raise _NoRows(f"{paper} and {len(rows)} rows were found, more than an ECG has; is it a page of text?")
     longest = max(row.right - row.left for row in rows) / FLAT_PX_PER_MM
     if longest < MIN_TRACE_MM:
-        raise NotAnEcg(f"the longest row spans {longest:.0f} mm; a lead of 2.5 s takes 62: bring the whole page")
+        raise _NoRows(f"the longest row spans {longest:.0f} mm; a lead of 2.5 s takes 62: bring the whole page")
 
 
 def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...]) -> None:

@@ -26,6 +26,9 @@ GAINS = ((5.0, 5.0), (10.0, 10.0), (20.0, 20.0), (5.0, 10.0), (10.0, 5.0))
 SPEED_PRIOR = (0.93, 0.065, 0.005)
 GAIN_PRIOR = (0.07, 0.86, 0.03, 0.01, 0.03)
 WORD_TRUST = 7.0
+ROW_MM = 250.0
+SPAN = 0.85, 1.03
+"""Shares of ``ROW_MM`` that rows have where they were taken for it, with pulses at their ends or without."""
 FULL_SECONDS = (10.0, 5.0, 12.0, 2.5, 6.0, 8.0)
 SURE = 0.92
 """Share that the likeliest speed or gain must have to count as found and not as assumed."""
@@ -105,6 +108,14 @@ def measure_scale(pulses: tuple[Pulse, ...], words: Words, slots: Sequence[tuple
     speed_shares, gain_shares = _shares(speeds), _shares(gains)
     speed, gain = int(speed_shares.argmax()), int(gain_shares.argmax())
     return Scale(SPEEDS[speed], *GAINS[gain], float(speed_shares[speed]), float(gain_shares[gain]))
+
+
+def assumed_size(row_mm: float) -> float:
+    """By how much a page is larger than where its rows, ``row_mm`` long, were taken for ten seconds at 25 mm/s.
+
+    The rows may have lost pulses and dirt that had passed for traces.
+    """
+    return ROW_MM / row_mm if SPAN[0] < row_mm / ROW_MM < SPAN[1] else 1.0
 
 
 def as_given(scale: Scale, given: Correction) -> Scale:

@@ -78,6 +78,18 @@ class FlatPage:
             page = _quarter(page)
         return page
 
+    def sized(self, times: float) -> FlatPage:
+        """A page that lies flat, so many times as large as it was taken to be, without a new look at the picture."""
+        size = tuple(max(1, round(times * side)) for side in self.pixels.shape[1::-1])
+        valid = cv2.resize(self.valid.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        return replace(
+            self,
+            pixels=np.asarray(cv2.resize(self.pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8),
+            valid=valid,
+            matrix=np.diag([times, times, 1.0]) @ self.matrix,
+            px_per_mm=(self.px_per_mm[0] / times, self.px_per_mm[1] / times),
+        )
+
 
 def _quarter(page: FlatPage) -> FlatPage:
     """A quarter counter-clockwise: what was right is on top."""

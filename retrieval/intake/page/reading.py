@@ -18,6 +18,7 @@ from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
+from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.part import flat_of_picture, part_of, report_of_picture
 from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
@@ -30,6 +31,8 @@ HOPELESS = 0.02
 """Certainty below which no lead of a drawn page was ever at its place: nothing of it would help anyone."""
 LEAST_SECONDS = 1.0
 """Of the longest lead: a column of four takes 1.25 s where five seconds run at 50 mm/s."""
+WORTH_SIZING = 0.01
+"""Share by which the assumed size of a page must be off for it to be read again."""
 WELL_NAMED = 6
 """Printed names at their leads' places that no page of other curves has."""
 SURE, MUCH_SURER, LEAST_OTHERWISE = 0.5, 0.1, 0.2
@@ -126,8 +129,11 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
     best = _most_certain(first, _tried(page, size, given, faded=True)[0]) if page.ruled else first
     unsure = best is None or best.report.certainty < LEAST_OTHERWISE
     if unsure and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
-        for faded in (False, True):
-            best = _most_certain(best, _tried(page.turned(1), size, given, faded=faded)[0])
+        side = page.turned(1)
+        upright, _ = _tried(side, size, given)
+        best = _most_certain(best, upright)
+        if upright is not None and upright.report.certainty < SURE:
+            best = _most_certain(best, _tried(side, size, given, faded=True)[0])
     if best is None or (first is None and best.report.certainty <= LEAST_OTHERWISE):
         raise refusal or NotAnEcg("no ECG was found in the picture")
     return best
@@ -151,7 +157,7 @@ def _most_certain(one: PageReading | None, other: PageReading | None) -> PageRea
 
 def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False) -> PageReading:
     """Read a straightened page of a picture of ``size`` (width, height)."""
-    found = analyse(page, given, faded=faded)
+    found = _sized(analyse(page, given, faded=faded), page, given, faded=faded)
     report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
@@ -159,20 +165,32 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
     traced = lead_signals(canonical)
     beats = common_beats(canonical, traced)
-    report = _doubted(report, beats, found.naming.named, forced=given.layout is not None)
+    report = _doubted(report, beats, found.naming, forced=given.layout is not None)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, traced, beats), canonical)
 
 
-def _doubted(report: IntakeReport, beats: CommonBeats, named: int = 0, *, forced: bool = False) -> IntakeReport:
+def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool) -> Analysis:
+    """The page as it is read at the size that its own marks show, where that was assumed wrongly."""
+    if abs(found.size - 1.0) < WORTH_SIZING:
+        return found
+    try:
+        again = analyse(page.sized(found.size), given, faded=faded)
+    except (NotAnEcg, BadArgument):
+        return found
+    return again if again.naming.layout == found.naming.layout else found
+
+
+def _doubted(report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced: bool = False) -> IntakeReport:
     """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none.
 
-    Where ``named`` leads, as they are printed, stand at their places, only doubt is left: a tachycardia without any
+    Where names, as they are printed, stand at their leads' places, only doubt is left: a tachycardia without any
     rest between its beats, or dirt, leaves little that moves together. A layout that was set by hand is ``forced``:
     who set it sees how badly it fits, and is not refused.
     """
-    if report.certainty < HOPELESS and not forced:
+    hopeless = report.certainty < HOPELESS or (beats.doubtful and naming.certainty < HOPELESS)
+    if hopeless and not forced:
         raise NotAnEcg(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
@@ -183,7 +201,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, named: int = 0, *, forced
             f"the longest lead would show {longest:.1f} s; a page shows 1.2 s or more of each: bring the page alone, "
             "upright and whole"
         )
-    if beats.strange and report.layout != "unknown" and named < WELL_NAMED and not forced:
+    if beats.strange and report.layout != "unknown" and naming.named < WELL_NAMED and not forced:
         raise NotAnEcg(
             f"the traces in the picture do not move together (agreement {beats.agreement:.2f}; those of one "
             "heart reach 0.5 or more); expected a page with a 12-lead ECG: bring it alone, upright and whole"

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.intake.page.calibration import ROW_MM
 from retrieval.intake.page.direction import level_share
 from retrieval.intake.page.flat import Bools, FlatPage
 from retrieval.intake.page.perspective import sheet_from_above
@@ -15,7 +16,6 @@ from retrieval.intake.page.spectrum import Plane, Rgb
 from retrieval.intake.page.straighten import flatten
 from retrieval.intake.page.view import View
 
-ROW_MM = 250.0
 MOST_MM = (450.0, 450.0)
 """Beside traces of ``ROW_MM`` no more is looked at: twice a sheet of A4."""
 MIN_SPAN = 0.3

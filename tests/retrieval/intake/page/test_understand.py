@@ -17,7 +17,8 @@ from retrieval.intake.correction import Correction
 from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page.analysis import analyse
 from retrieval.intake.page.flattening import flatten_picture
-from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, understand, understand_as_set
+from retrieval.intake.page.naming import Naming
+from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, _sized, understand, understand_as_set
 from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
 from tests.retrieval.intake.test_pages import likeness
 
@@ -148,23 +149,34 @@ def test_a_page_half_of_which_is_covered_is_not_certain(heart: Recording, layout
     assert "cut_off" in {finding.kind for finding in reading.findings}
 
 
+CLEAR = Naming("3x4", "standard", (), {}, certainty=0.98)
+
+
 def test_a_page_that_fits_no_arrangement_is_refused(heart: Recording) -> None:
     reading = understand(draw_page(heart, PageStyle(layout="3x4")).pixels)
     beats = common_beats(reading.page)
-    assert _doubted(reading.report, beats) == reading.report
+    assert _doubted(reading.report, beats, CLEAR) == reading.report
     with pytest.raises(NotAnEcg, match=r"^lines were found in 3 rows, but they fit no arrangement of leads"):
-        _doubted(replace(reading.report, certainty=0.01), beats)
+        _doubted(replace(reading.report, certainty=0.01), beats, CLEAR)
     short = tuple(replace(lead, seconds=0.5) for lead in reading.report.leads)
     with pytest.raises(NotAnEcg, match=r"^the longest lead would show 0\.5 s"):
-        _doubted(replace(reading.report, leads=short), beats)
+        _doubted(replace(reading.report, leads=short), beats, CLEAR)
+
+
+def test_rows_of_no_arrangement_must_beat_together_on_the_canonical_page_too(heart: Recording) -> None:
+    report = replace(understand(draw_page(heart, PageStyle(layout="3x4")).pixels).report, certainty=0.3)
+    unclear = replace(CLEAR, certainty=0.001)
+    assert _doubted(report, CommonBeats(agreement=0.8, pairs=12), unclear) == report
+    with pytest.raises(NotAnEcg, match="fit no arrangement"):
+        _doubted(report, CommonBeats(agreement=0.35, pairs=12), unclear)
 
 
 def test_names_at_their_places_leave_doubt_where_nothing_moves_together(heart: Recording) -> None:
     report = understand(draw_page(heart, PageStyle(layout="3x4")).pixels).report
     strange = CommonBeats(agreement=0.0, pairs=12)
     with pytest.raises(NotAnEcg, match="do not move together"):
-        _doubted(report, strange, named=2)
-    assert _doubted(report, strange, named=9).certainty == DOUBTED
+        _doubted(report, strange, replace(CLEAR, named=2))
+    assert _doubted(report, strange, replace(CLEAR, named=9)).certainty == DOUBTED
 
 
 def test_rows_that_beat_together_without_another_sign_are_read_and_doubted(heart: Recording) -> None:
@@ -198,6 +210,21 @@ def test_faded_traces_are_looked_for_again_under_streaks_and_dirt(heart: Recordi
     assert boxes_off_mm(drawn, reading) < 3.0
     by_hand = understand_as_set(np.ascontiguousarray(np.rot90(picture, -1)), Correction(turns=1))
     assert by_hand.report.layout == "3x4+1"
+
+
+def test_an_assumed_size_is_mended_by_the_rows_that_are_left(heart: Recording) -> None:
+    drawn = draw_page(heart, PageStyle(layout="3x4", grid="none", px_per_mm=6.0))
+    flat = flatten_picture(drawn.pixels)
+    assert flat is not None
+    assert not flat.ruled
+    small = flat.sized(0.93)
+    assert small.px_per_mm == pytest.approx((flat.px_per_mm[0] / 0.93,) * 2)
+    corner = np.array([[100.0, 100.0]])
+    assert small.to_picture(corner * 0.93) == pytest.approx(flat.to_picture(corner), abs=0.6)
+    found = analyse(small)
+    assert found.size == pytest.approx(1 / 0.93, rel=0.015)
+    again = _sized(found, small, Correction(), faded=False)
+    assert again.page.px_per_mm[0] == pytest.approx(6.0, rel=0.015)
 
 
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
