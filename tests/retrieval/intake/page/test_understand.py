@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,11 +16,14 @@ from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
 from retrieval.intake.correction import Correction
 from retrieval.intake.heartbeat import CommonBeats, common_beats
+from retrieval.intake.page import analysis
 from retrieval.intake.page.analysis import analyse
+from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, _sized, understand, understand_as_set
 from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
+from retrieval.intake.page.spectrum import Plane
 from tests.retrieval.intake.test_pages import likeness
 
 pytestmark = pytest.mark.slow
@@ -234,6 +238,22 @@ def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) 
     assert found.naming.layout == "6x1-chest"
     assert not doubts(found.naming, found.rows, found.cells)
     assert doubts(replace(found.naming, named=1), found.rows, found.cells)
+
+
+def test_a_page_with_too_few_rows_is_not_tried_on_its_head(heart: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    quarters: list[int] = []
+    tried = analysis._try
+
+    def counted(page: FlatPage, ink: Plane, turns: int, given: Correction) -> Any:
+        quarters.append(turns)
+        return tried(page, ink, turns, given)
+
+    monkeypatch.setattr(analysis, "_try", counted)
+    two_rows = draw_page(heart, PageStyle(layout="6x2", row_mm=28, px_per_mm=5.0)).pixels[: 76 * 5]
+    with pytest.raises(NotAnEcg, match="2 rows of traces were found"):
+        understand(two_rows)
+    assert quarters
+    assert 2 not in quarters
 
 
 def test_a_refusal_keeps_nothing_of_the_page(heart: Recording) -> None:
