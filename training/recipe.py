@@ -213,7 +213,8 @@ class Recipe:
         held_out: statements that the run never sees, neither as a label nor in words: cases and reports that carry
             one are left out, so that finding it by its name can be measured (zero-shot).
         start: folder of a finished run of the same image tower, whose weights that tower and the decoder start from;
-            environment variables are filled in.
+            or of a bundle, or ``shipped`` for that in the package, whose two towers it starts from; environment
+            variables are filled in.
         teacher: folder of a finished run of ``encoding: signal``, whose text tower and statement head the run starts
             from and whose vectors of waveforms its stages may learn; environment variables are filled in.
         stages: one after the other.

@@ -71,7 +71,12 @@ def data_lines(trainer: Trainer) -> tuple[str, ...]:
     if recipe.reports is not None:
         folds, count = recipe.reports.folds, len(trainer.material.text_cases)
         lines.append(f"Texts without ECGs: reports of folds {folds} and the words for each statement, {count} in all")
-    if recipe.start:
+    if trainer.bundle is not None:
+        lines += [
+            f"{trainer.bundle.name} {trainer.bundle.version}, a bundle: its towers to start from, which learned from"
+        ]
+        lines += [f"- {line}" for line in trainer.bundle.card["training_data"]]
+    elif recipe.start:
         lines.append(f"{_run_name(recipe.start)}, a run on pages: its image tower to start from")
     if recipe.teacher:
         name, learned = _run_name(recipe.teacher), recipe_of_run(recipe.teacher).reports

@@ -116,10 +116,15 @@ def build_tokenizer(vocabulary: list[tuple[str, float]]) -> Tokenizer:
     return tokenizer
 
 
-def _bert(packed: PackedE5, keep: list[int]) -> BertModel:
+def e5_config(words: int) -> BertConfig:
+    """Sizes of multilingual-e5-small with so many words."""
+    return _config(read_packed(packed_file()), words)
+
+
+def _config(packed: PackedE5, words: int) -> BertConfig:
     sizes = packed.sizes
-    config = BertConfig(
-        vocab_size=len(keep),
+    return BertConfig(
+        vocab_size=words,
         hidden_size=sizes["hidden"],
         num_hidden_layers=sizes["layers"],
         num_attention_heads=sizes["heads"],
@@ -129,7 +134,10 @@ def _bert(packed: PackedE5, keep: list[int]) -> BertModel:
         layer_norm_eps=packed.epsilon,
         pad_token_id=SPECIAL.index("<pad>"),
     )
-    model = BertModel(config, add_pooling_layer=False)
+
+
+def _bert(packed: PackedE5, keep: list[int]) -> BertModel:
+    model = BertModel(_config(packed, len(keep)), add_pooling_layer=False)
     model.load_state_dict(_state(packed, keep, model.state_dict()))
     return model
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from training.cases import statement_targets
 from training.chance import chance_of_all, part_chance, set_own_chance
 from training.checkpoint import Place, frozen_names, load_trained, pin_recipe, read_state, save_state, write_whole
+from training.from_bundle import bundle_of, check_bundle, start_towers, write_text_folder
 from training.loader import Batch
 from training.material import load_material
 from training.measure import read_reports, standing, validate
@@ -62,13 +63,17 @@ class Trainer:
         self.material = load_material(recipe, self.told)
         self.device = self.ranks.device
         teacher = Teacher(Path(recipe.teacher), self.device, recipe.held_out) if recipe.teacher else None
+        bundle = bundle_of(recipe.start)
+        self.bundle = check_bundle(bundle, recipe) if bundle is not None else None
         with self.ranks.main_first():
             text_folder = self._text_tower(teacher)
         self.model = NearBeatModel(recipe, text_folder).to(self.device)
         self.frozen = frozen_names(self.model)
         if teacher is not None:
             teacher.hand_over(self.model)
-        if recipe.start:
+        if self.bundle is not None:
+            start_towers(self.model, self.bundle, text=teacher is None)
+        elif recipe.start:
             start_pages(self.model, recipe)
         self._share()
         self.objective = self._objective(teacher)
@@ -90,11 +95,13 @@ class Trainer:
         return Objective(self.recipe, self.model, targets, said, text_targets, teacher, self.ranks)
 
     def _text_tower(self, teacher: Teacher | None) -> Path:
-        """The folder that the text tower starts from; a teacher's vocabulary belongs to its weights."""
+        """The folder that the text tower starts from; a teacher's or a bundle's vocabulary belongs to its weights."""
         own, text = self.folder / TEXT, self.recipe.text
         if teacher is not None:
             copy_text_folder(Path(self.recipe.teacher), own)
             return own if (own / "config.json").is_file() else Path(teacher.recipe.text.source)
+        if self.bundle is not None:
+            return write_text_folder(self.bundle.folder, text.source, own)
         return prepare_text_tower(text.source, self.material.texts(True), own, text.common_pieces)
 
     def text_bank(self, stage: Stage) -> Texts:

@@ -128,8 +128,12 @@ def _try(
 def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> Analysis:
     marks = read_marks(ink)
     kinds = sort_ink(ink, marks)
-    rows, inside = within_edges(page.pixels, find_rows(strokes_of(kinds.trace)))
-    kinds.trace[~inside] = False
+    rows = find_rows(strokes_of(kinds.trace))
+    rows, inside = within_edges(page.pixels, rows)
+    if not inside.all():
+        # Beside an edge, which is darker and longer than any trace, weak rows do not count.
+        kinds.trace[~inside] = False
+        rows = find_rows(strokes_of(kinds.trace))
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     traced, masks = _traced(kinds, rows)
