@@ -23,6 +23,7 @@ from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, _sized, understand, understand_as_set
 from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
+from retrieval.intake.page.rows import Row
 from retrieval.intake.page.spectrum import Plane
 from tests.retrieval.intake.test_pages import likeness
 
@@ -238,6 +239,18 @@ def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) 
     assert found.naming.layout == "6x1-chest"
     assert not doubts(found.naming, found.rows, found.cells)
     assert doubts(replace(found.naming, named=1), found.rows, found.cells)
+
+
+def test_rows_are_found_again_once_an_edge_is_taken_out(heart: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the dark edge of a scan weak rows are not seen."""
+
+    def edge_on_top(pixels: np.ndarray, rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], np.ndarray]:
+        return rows[:2], np.arange(len(pixels)) > 12
+
+    monkeypatch.setattr(analysis, "within_edges", edge_on_top)
+    flat = flatten_picture(draw_page(heart, PageStyle(layout="3x4+1")).pixels)
+    assert flat is not None
+    assert analyse(flat).naming.layout == "3x4+1"
 
 
 def test_a_page_with_too_few_rows_is_not_tried_on_its_head(heart: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
