@@ -128,7 +128,7 @@ def test_the_card_names_teacher_and_reports(tmp_path):
     stages = (Stage("follow", 1, teacher=1.0, reports=1.0),)
     recipe = tiny_recipe(bert, teacher=str(teacher), reports=ReportSpec("x", "1-8"), stages=stages, validation=None)
     material = SimpleNamespace(corpora=(), text_cases=(1, 2, 3))
-    lines = data_lines(SimpleNamespace(recipe=recipe, material=material))
+    lines = data_lines(SimpleNamespace(recipe=recipe, material=material, bundle=None))
     assert lines[0] == "Texts without ECGs: reports of folds 1-8 and the words for each statement, 3 in all"
     assert lines[1].startswith("signal-reference 2, a run on waveforms: its text tower")
     assert lines[2] == (

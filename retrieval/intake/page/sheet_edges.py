@@ -14,9 +14,10 @@ RIM_MM = 2.5
 """An edge is no straighter than this: so far on both sides of it ink may be the edge's."""
 NEAR_MM, FAR_MM, LEAST_MM = 2.0, 5.0, 0.5
 """Between these distances from a row the ground on both of its sides is looked at, of which so much must be there."""
-STEP = 10.0
-"""Levels of 255 by which light and colour differ on both sides of an edge. Of 900 rows of drawn and spoiled pages
-none that was a row of traces reached 7; edges of sheets reach 30 to 150."""
+STEP, BETWEEN = 15.0, 30.0
+"""Levels of 255 by which light and colour differ on both sides of an edge, and of one with rows on both of its sides.
+Of 900 rows of drawn and spoiled pages none that was a row of traces reached 7, but one along a fold in shadow 10;
+edges of sheets reach 30 to 150."""
 ALMOST_ALL = 0.15
 """Share of the row's length along which the step may be less."""
 WEIGHTS = np.array([0.6, 1.6, 1.6])
@@ -34,7 +35,8 @@ def within_edges(pixels: Rgb, rows: tuple[Row, ...]) -> tuple[tuple[Row, ...], B
         The rows that are no edge, and bool ``[height]``: ``False`` on edges and, where no other row lies beyond an
         edge, beyond it.
     """
-    edges = [row for row in rows if _step(pixels, row) > STEP]
+    outermost = rows[:1] + rows[-1:]
+    edges = [row for row in rows if _step(pixels, row) > (STEP if row in outermost else BETWEEN)]
     traces = tuple(row for row in rows if row not in edges)
     inside = np.ones(pixels.shape[0], bool)
     for edge in edges:

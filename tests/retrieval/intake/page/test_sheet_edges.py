@@ -63,6 +63,12 @@ def test_between_two_strips_only_the_edge_is_left_out() -> None:
     assert not inside[mm(74)]
 
 
+def test_the_shadow_of_a_fold_along_a_row_is_no_edge() -> None:
+    pixels = sheet(PAPER, 0, 150)
+    pixels[round(ROWS[2].baseline) :] = pixels[round(ROWS[2].baseline) :] * 0.87
+    assert within_edges(pixels, ROWS)[0] == ROWS
+
+
 @pytest.mark.parametrize("at_mm", [0, 2, 148, 150])
 def test_at_the_rim_of_the_page_nothing_is_seen_beyond(at_mm: float) -> None:
     assert within_edges(sheet(WOOD, 0, 150), (*ROWS, edge(at_mm)))[0] == (*ROWS, edge(at_mm))
