@@ -61,6 +61,12 @@ def check_bundle(folder: Path, recipe: Recipe) -> Bundle:
             f"the start {folder} is a bundle of {tower} with {dim} numbers on encoding {bundle.encoding.name}; this "
             f"recipe trains {recipe.image.name} with {recipe.dim} on {recipe.encoding.name}"
         )
+    prefix = bundle.card["text"]["prefix"]
+    if prefix != recipe.text.prefix:
+        raise BadArgument(
+            f"the start {folder} reads texts after '{prefix}', this recipe after '{recipe.text.prefix}'; set "
+            "text.prefix"
+        )
     told = sorted(set(recipe.held_out) - set(bundle.held_out_statements))
     if told:
         raise BadArgument(f"the start {folder} may have been taught {told[0]}, which this recipe holds out")

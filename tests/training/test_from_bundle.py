@@ -108,6 +108,8 @@ def test_what_does_not_fit_is_refused(bert, bundle, tmp_path, told):
         started("a", image=ImageTower("nearbeat_cnn"))
     with pytest.raises(BadArgument, match="may have been taught AFIB, which this recipe holds out"):
         started("b", held_out=("AFIB",))
+    with pytest.raises(BadArgument, match=r"reads texts after '', this recipe after 'query: '; set text\.prefix"):
+        started("d", text=TextTower(str(bert), prefix="query: ", max_tokens=48, projection="mlp"))
     with pytest.raises(BadArgument, match=r"does not fit this recipe|holds \d+ matrices"):
         started("c", text=TextTower(str(bert), prefix="", max_tokens=48, projection="linear"))
 
