@@ -111,8 +111,9 @@ def start_towers(model: NearBeatModel, bundle: Bundle, *, text: bool) -> None:
     for name, value in folded.items():
         state |= _plain_norm(name.removesuffix(FOLDED), value)
     _load(tower, state, str(bundle.folder))
+    device = next(tower.parameters()).device
     pages = [canonical_page(simulate(seed).recording) for seed in range(PAGES)]
-    ink = torch.from_numpy(np.concatenate([page_input(page.pixels) for page in pages]))
+    ink = torch.from_numpy(np.concatenate([page_input(page.pixels) for page in pages])).to(device)
     _measure_norms(tower, ink)
     with torch.no_grad():
         _must_be_same(
@@ -127,7 +128,8 @@ def _start_projection(model: NearBeatModel, bundle: Bundle) -> None:
     _load(model.text_tower.proj, {name: torch.from_numpy(value) for name, value in named.items()}, str(bundle.folder))
     sentences = ("atrial fibrillation", "Sinusrhythmus, Linksschenkelblock")
     with torch.no_grad():
-        own = [model.eval().text_tower(torch.from_numpy(bundle.tokens(text))) for text in sentences]
+        ids = [torch.from_numpy(bundle.tokens(text)).to(next(model.parameters()).device) for text in sentences]
+        own = [model.eval().text_tower(one) for one in ids]
     _must_be_same(torch.nn.functional.normalize(torch.cat(own), dim=-1), bundle.encode_texts(sentences), bundle)
 
 
@@ -222,7 +224,7 @@ def _measure_norms(tower: nn.Module, ink: torch.Tensor) -> None:
 
 
 def _must_be_same(own: torch.Tensor, theirs: NDArray[np.float32], bundle: Bundle) -> None:
-    likeness = float((own.numpy() * theirs).sum(axis=1).min())
+    likeness = float((own.cpu().numpy() * theirs).sum(axis=1).min())
     if not likeness >= SAME:
         raise BadArgument(
             f"the towers of the bundle {bundle.folder} cannot be taken over: their vectors come out otherwise "

@@ -17,7 +17,7 @@ from retrieval.ecg.page import canonical_page
 from retrieval.ecg.simulator import simulate
 from retrieval.errors import BadArgument
 from retrieval.towers.bundle import SHIPPED, Bundle, page_input
-from tests.training.tiny import tiny_recipe, write_tiny_bert
+from tests.training.tiny import run_whole_and_parted, tiny_recipe, write_tiny_bert
 from training import from_bundle
 from training.export import Facts
 from training.progress import Told
@@ -86,13 +86,7 @@ def test_in_training_a_page_comes_out_as_it_does_after(bert, bundle, tmp_path, t
 
 def test_it_trains_on_stops_and_exports(bert, bundle, tmp_path, told):
     recipe = tiny_recipe(bert, stages=ALIGN, start=str(bundle.folder))
-    whole = Trainer(recipe, tmp_path / "whole", told)
-    whole.run()
-    Trainer(recipe, tmp_path / "parted", told).run(stop_after=lambda place: place.step == 2)
-    again = Trainer(recipe, tmp_path / "parted", told)
-    again.run()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, again.model.state_dict()[name]), name
+    whole = run_whole_and_parted(recipe, tmp_path, told)
     further = Bundle.load(export_best(whole, tmp_path / "bundle"))
     assert further.encode_texts(SENTENCES).shape == (2, 32)
     lines = Facts(data_lines(whole), {}).data

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from retrieval.errors import BadArgument
-from tests.training.tiny import tiny_recipe, write_tiny_bert
+from tests.training.tiny import run_whole_and_parted, tiny_recipe, write_tiny_bert
 from training.export import Facts
 from training.progress import Told
 from training.recipe import ImageTower, Stage
@@ -52,13 +52,7 @@ def test_image_tower_and_decoder_start_where_the_other_run_ended_and_nothing_els
 
 def test_a_stopped_run_goes_on_from_its_own_state(bert, before, tmp_path, told):
     recipe = tiny_recipe(bert, stages=ALIGN, start=str(before))
-    whole = Trainer(recipe, tmp_path / "whole", told)
-    whole.run()
-    Trainer(recipe, tmp_path / "parted", told).run(stop_after=lambda place: place.step == 2)
-    again = Trainer(recipe, tmp_path / "parted", told)
-    again.run()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, again.model.state_dict()[name]), name
+    run_whole_and_parted(recipe, tmp_path, told)
 
 
 def test_the_card_names_it(bert, before, tmp_path, told):

@@ -8,7 +8,9 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from training.progress import Told
 from training.recipe import CorpusSpec, ImageTower, Recipe, Stage, TextTower
+from training.trainer import Trainer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
@@ -54,3 +56,15 @@ def tiny_recipe(text_tower: Path, **changes: object) -> Recipe:
         ),
     }
     return Recipe(**(settings | changes))  # type: ignore[arg-type]
+
+
+def run_whole_and_parted(recipe: Recipe, folder: Path, told: Told) -> Trainer:
+    """The trainer of a whole run, once one that was stopped and gone on with has come to the same weights."""
+    whole = Trainer(recipe, folder / "whole", told)
+    whole.run()
+    Trainer(recipe, folder / "parted", told).run(stop_after=lambda place: place.step == 2)
+    again = Trainer(recipe, folder / "parted", told)
+    again.run()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+    return whole

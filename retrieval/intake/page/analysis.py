@@ -39,6 +39,11 @@ UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 
 
+def row_length_mm(rows: tuple[Row, ...]) -> float:
+    """The middle of the rows' lengths."""
+    return float(np.median([row.right - row.left for row in rows])) / FLAT_PX_PER_MM
+
+
 class _NoRows(NotAnEcg):
     """Too few rows of traces, or too many: so it would be with the page on its head."""
 
@@ -49,8 +54,7 @@ class Analysis:
 
     ``turns`` are the quarters, counter-clockwise, by which it was turned upright, ``upright_share`` how certain that
     is; ``masks`` bool ``[rows, height, width]`` the ink of each row; ``cells`` all places of leads, ``shown`` those
-    that have ink; ``given`` what was set by hand; ``size`` how many times as large as it was taken for a page without
-    a ruling must be.
+    that have ink; ``given`` what was set by hand.
     """
 
     page: FlatPage
@@ -65,7 +69,11 @@ class Analysis:
     turns: int = 0
     upright_share: float = 1.0
     given: Correction = NOTHING
-    size: float = 1.0
+
+    @property
+    def size(self) -> float:
+        """How many times as large as it was taken for the page must be; 1 where a ruling tells."""
+        return 1.0 if self.page.ruled else assumed_size(row_length_mm(self.rows))
 
     @property
     def shown(self) -> tuple[Cell, ...]:
@@ -146,13 +154,11 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> An
         rows = traced
     pulses = find_pulses(kinds.pulse, rows)
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
-    length = float(np.median([row.right - row.left for row in rows])) / FLAT_PX_PER_MM
-    scale = as_given(measure_scale(pulses, words, slots, length), given)
+    scale = as_given(measure_scale(pulses, words, slots, row_length_mm(rows)), given)
     if given.layout is None:
         _refuse_unless_signed(page, naming, pulses)
     cells = place_cells(naming, rows, masks)
-    size = 1.0 if page.ruled else assumed_size(length)
-    return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given, size=size)
+    return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
 
 
 def _traced(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> tuple[tuple[Row, ...], Bools]:

@@ -44,7 +44,7 @@ class Naming:
             since which way up a page is does not depend on that.
         better: the layout that the page looks much more like than the one that was set by hand; else empty.
         ahead: as ``certainty``, of this arrangement among all that are known, whether or not it is any of them.
-        beating: whether all of the arrangement's rows beat together, as nothing does but the leads of one heart.
+        beating: whether all of the arrangement's rows beat together, as hardly anything else does than one heart's.
     """
 
     layout: str
