@@ -14,7 +14,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.columns import Columns
 from retrieval.intake.page.marks import NAMES
 from retrieval.intake.page.rows import Row, mm
-from retrieval.intake.page.signals import LAWS, Heights, broken, in_time, unlike
+from retrieval.intake.page.signals import LAWS, Heights, Stretch, broken, in_time, stretch_of, unlike
 from retrieval.intake.page.templates import Slot, Template
 from retrieval.intake.page.words import Name
 
@@ -64,24 +64,49 @@ class PageEvidence:
         return in_time(self.heights, (left, right))
 
     @cached_property
+    def name_offsets(self) -> tuple[float, ...]:
+        """Heights under the baselines, in pixels, at which names stand: the three with the most names."""
+        bases = np.array([row.baseline for row in self.rows])
+        tries = np.arange(-HALF_ROW * self.pitch, HALF_ROW * self.pitch, mm(0.5))
+        off = np.array([name.middle for name in self.names])[:, None, None] - bases[None, :, None] - tries
+        near = np.exp(-((off / mm(ROW_SLACK_MM)) ** 2)).max(axis=1).sum(axis=0)
+        chosen: list[float] = []
+        for at in np.argsort(-near):
+            if len(chosen) < 3 and all(abs(tries[at] - other) > mm(4.0) for other in chosen):
+                chosen.append(float(tries[at]))
+        return tuple(chosen)
+
+    @cached_property
     def _told(self) -> dict[tuple[object, ...], float]:
         """What arrangements have asked before: many of them look at the same stretches."""
         return {}
+
+    @cached_property
+    def _stretches(self) -> dict[tuple[int, int, int], Stretch]:
+        """Those that were looked at before."""
+        return {}
+
+    def _stretch(self, row: int, left: int, right: int) -> Stretch:
+        asked = row, left, right
+        if asked not in self._stretches:
+            self._stretches[asked] = stretch_of(self.heights[row, left:right])
+        return self._stretches[asked]
 
     def apart(self, row: int, place: int, window: tuple[int, int], start: int) -> float:
         """``unlike`` of a window of a row and the stretch of another from ``start`` on; NaN where that is shorter."""
         asked = row, place, window, start
         if asked not in self._told:
-            here = self.heights[row, window[0] : window[1]]
-            there = self.heights[place, start : start + window[1] - window[0]]
-            self._told[asked] = unlike(here, there) if here.shape == there.shape else float("nan")
+            here = self._stretch(row, *window)
+            there = self._stretch(place, start, start + window[1] - window[0])
+            alike = here.waves.shape == there.waves.shape
+            self._told[asked] = unlike(here, there) if alike else float("nan")
         return self._told[asked]
 
     def breach(self, law: str, rows: tuple[int, ...], window: tuple[int, int]) -> float:
         """How far rows are from obeying a law within a window of columns."""
         asked = law, rows, window
         if asked not in self._told:
-            self._told[asked] = broken(LAWS[law], [self.heights[row, window[0] : window[1]] for row in rows])
+            self._told[asked] = broken(LAWS[law], [self._stretch(row, *window) for row in rows])
         return self._told[asked]
 
     def reach(self, rows: list[int]) -> list[tuple[float, float]]:
@@ -110,7 +135,7 @@ def match_names(page: PageEvidence, columns: Columns, places: tuple[int, ...], t
     if not page.names:
         return NameMatch(0.0, strips)
     best: NameMatch | None = None
-    for offset in _offsets(page):
+    for offset in page.name_offsets:
         match = _match_at(page, columns, places, template, offset)
         if best is None or _worth(match) > _worth(best):
             best = match
@@ -119,19 +144,6 @@ def match_names(page: PageEvidence, columns: Columns, places: tuple[int, ...], t
 
 def _worth(match: NameMatch) -> float:
     return match.odds + sum(float(strip.max()) for strip in match.strips)
-
-
-def _offsets(page: PageEvidence) -> list[float]:
-    """Heights under the baselines, in pixels, at which names stand: the three with the most names."""
-    bases = np.array([row.baseline for row in page.rows])
-    tries = np.arange(-HALF_ROW * page.pitch, HALF_ROW * page.pitch, mm(0.5))
-    off = np.array([name.middle for name in page.names])[:, None, None] - bases[None, :, None] - tries
-    near = np.exp(-((off / mm(ROW_SLACK_MM)) ** 2)).max(axis=1).sum(axis=0)
-    chosen: list[float] = []
-    for at in np.argsort(-near):
-        if len(chosen) < 3 and all(abs(tries[at] - other) > mm(4.0) for other in chosen):
-            chosen.append(float(tries[at]))
-    return chosen
 
 
 class _Placed(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
+from retrieval.intake.page.threads import side_by_side
 
 Plane = NDArray[np.float32]
 Rgb = NDArray[np.uint8]
@@ -58,15 +59,19 @@ def _darkness(pixels: Rgb) -> Plane:
     Each channel is measured against the paper's own colour nearby, so that a colour cast changes nothing. The part
     of the mean keeps thin traces whose colour a camera or JPEG has mixed with the ruling's.
     """
-    wide = round(3.5 * FLAT_PX_PER_MM) | 1
-    kernel = np.ones((wide, wide), np.uint8)
     least, mean = np.full(pixels.shape[:2], np.inf, np.float32), np.zeros(pixels.shape[:2], np.float32)
-    for channel in cv2.split(cv2.GaussianBlur(pixels, (0, 0), 0.7)):
-        paper = cv2.erode(cv2.dilate(channel, kernel), kernel)
-        paper = cv2.blur(paper, (wide, wide)).astype(np.float32)
-        missing = 1.0 - channel.astype(np.float32) / np.maximum(paper, 8.0)
+    channels = [np.asarray(channel, np.uint8) for channel in cv2.split(cv2.GaussianBlur(pixels, (0, 0), 0.7))]
+    for missing in side_by_side(_missing, channels):
         least, mean = np.minimum(least, missing), mean + missing / 3
     return np.clip(0.75 * least + 0.25 * mean, 0, 1).astype(np.float32)
+
+
+def _missing(channel: NDArray[np.uint8]) -> Plane:
+    """Share of the paper's light that is missing in a channel."""
+    wide = round(3.5 * FLAT_PX_PER_MM) | 1
+    kernel = np.ones((wide, wide), np.uint8)
+    paper = cv2.blur(cv2.erode(cv2.dilate(channel, kernel), kernel), (wide, wide)).astype(np.float32)
+    return np.asarray(1.0 - channel.astype(np.float32) / np.maximum(paper, 8.0), np.float32)
 
 
 def _ruling_darkness(dark: Plane) -> Plane:
@@ -78,16 +83,24 @@ def _ruling_darkness(dark: Plane) -> Plane:
     weight = np.zeros((rows, columns, 1, 1), np.float32)
     total = np.zeros_like(cells)
     step = TILE_CELLS // 2
-    for top in range(0, max(1, rows - step), step):
-        for left in range(0, max(1, columns - step), step):
-            window = slice(top, top + TILE_CELLS), slice(left, left + TILE_CELLS)
-            part = np.ascontiguousarray(cells[window].reshape(-1, CELL * CELL).T)
-            rank = int(LOWER_MIDDLE * (part.shape[1] - 1))
-            total[window] += np.partition(part, rank, axis=1)[:, rank].reshape(CELL, CELL)
-            weight[window] += 1
+    windows = [
+        np.s_[top : top + TILE_CELLS, left : left + TILE_CELLS]
+        for top in range(0, max(1, rows - step), step)
+        for left in range(0, max(1, columns - step), step)
+    ]
+    for window, middle in zip(windows, side_by_side(lambda window: _middle(cells[window]), windows), strict=True):
+        total[window] += middle
+        weight[window] += 1
     mean = (total / np.maximum(weight, 1)).transpose(0, 2, 1, 3).reshape(rows * CELL, columns * CELL)
     out[: rows * CELL, : columns * CELL] = mean
     return np.minimum(out, 0.85)
+
+
+def _middle(cells: Plane) -> Plane:
+    """The lower middle of cells ``[rows, columns, CELL, CELL]`` at each place of a cell."""
+    seen = np.ascontiguousarray(cells.reshape(-1, CELL * CELL).T)
+    rank = int(LOWER_MIDDLE * (seen.shape[1] - 1))
+    return np.partition(seen, rank, axis=1)[:, rank].reshape(CELL, CELL)
 
 
 def _ink_level(dark: Plane, quantile: float) -> float:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
+from retrieval.intake.page.threads import threads
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @cache
 def network(name: str) -> InferenceSession:
-    """The network in ``name``.onnx beside this file, on as many threads as OpenCV has, but no more than two."""
+    """The network in ``name``.onnx beside this file, on one thread or two."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(2, cv2.getNumThreads())
+    options.intra_op_num_threads = threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would keep a third of a gigabyte after a large page
     options.log_severity_level = 3

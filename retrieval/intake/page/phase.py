@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.intake.page.spectrum import Plane, Ruling
+from retrieval.intake.page.threads import side_by_side
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.uint8]
@@ -132,21 +133,28 @@ def demodulate(evidence: Plane, *carriers: Matrix) -> list[tuple[Wave, Plane, tu
 
     Gives for each carrier the smoothed product, how much of the local structure it is, and the pixels between points.
     """
-    loudness: dict[float, Plane] = {}
-    found = []
-    for carrier in carriers:
-        height, width = evidence.shape
-        pitch = 1.0 / float(np.hypot(*carrier))
-        smoother = _Smoother((width, height), pitch)
-        if pitch not in loudness:
-            loudness[pitch] = np.sqrt(np.maximum(smoother.smooth(evidence * evidence), 0)) + np.float32(1e-6)
+    height, width = evidence.shape
+    smoothers = {pitch: _Smoother((width, height), pitch) for pitch in map(_pitch, carriers)}
+    squares = evidence * evidence
+    loud = side_by_side(lambda smoother: np.sqrt(np.maximum(smoother.smooth(squares), 0)), smoothers.values())
+    loudness = dict(zip(smoothers, loud, strict=True))
+
+    def seen(carrier: Matrix) -> tuple[Wave, Plane, tuple[float, float]]:
+        smoother = smoothers[_pitch(carrier)]
         # The carrier is a product of one wave across and one down: no cosine is taken per pixel.
         across, down = (np.exp(-2j * np.pi * f * np.arange(n)) for f, n in zip(carrier, (width, height), strict=True))
         mixed = evidence * np.outer(down.astype(np.complex64), across.astype(np.complex64))
         smoothed = smoother.smooth(mixed.view(np.float32).reshape(height, width, 2))
         wave = np.ascontiguousarray(smoothed).view(np.complex64)[:, :, 0]
-        found.append((wave, (4.0 * np.abs(wave) / loudness[pitch]).astype(np.float32), smoother.step))
-    return found
+        trust = 4.0 * np.abs(wave) / (loudness[_pitch(carrier)] + np.float32(1e-6))
+        return wave, trust.astype(np.float32), smoother.step
+
+    return side_by_side(seen, carriers)
+
+
+def _pitch(carrier: Matrix) -> float:
+    """Pixels between the lines of a family."""
+    return 1.0 / float(np.hypot(*carrier))
 
 
 class _Smoother:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -28,9 +30,13 @@ LAWS: dict[str, tuple[float, ...]] = {
 
 def row_heights(mask: NDArray[np.bool_], baseline: float) -> Heights:
     """Middle of the ink over the baseline in each column of pixels, in mm; NaN where there is none."""
-    count = mask.sum(axis=0)
-    level = np.arange(mask.shape[0], dtype=np.float32)[:, None]
-    centre = (mask * level).sum(axis=0) / np.maximum(count, 1)
+    inked = np.flatnonzero(mask.any(axis=1))
+    if not len(inked):
+        return np.full(mask.shape[1], np.nan)
+    lines = mask[inked[0] : inked[-1] + 1]
+    count = lines.sum(axis=0)
+    level = np.arange(inked[0], inked[-1] + 1, dtype=np.float32)[:, None]
+    centre = (lines * level).sum(axis=0) / np.maximum(count, 1)
     return np.where(count > 0, (baseline - centre) / FLAT_PX_PER_MM, np.nan)
 
 
@@ -69,26 +75,39 @@ def in_time(heights: Heights, span: tuple[float, float]) -> NDArray[np.float64]:
     return np.array([column[-2:].mean() if len(column) >= LEAST_PARTS else np.nan for column in known])
 
 
-def broken(law: tuple[float, ...], rows: list[Heights]) -> float:
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a row: ``[width]`` whether it has ink in a column, and its ``smooth`` waves in mm."""
+
+    known: NDArray[np.bool_]
+    waves: Heights
+
+
+def stretch_of(heights: Heights) -> Stretch:
+    """A stretch by its heights ``[width]``, NaN where there is no ink."""
+    return Stretch(np.isfinite(heights), smooth(heights))
+
+
+def broken(law: tuple[float, ...], rows: Sequence[Stretch]) -> float:
     """How far three stretches are from obeying a law: 0 exactly, about 1 for leads that have nothing in common."""
-    known = np.isfinite(np.stack(rows)).all(axis=0)
+    known = np.stack([row.known for row in rows]).all(axis=0)
     if known.sum() < MIN_COLUMNS:
         return float("nan")
-    waves = np.stack([smooth(row) for row in rows])[:, known]
+    waves = np.stack([row.waves for row in rows])[:, known]
     waves = waves - waves.mean(axis=1, keepdims=True)
     weights = np.array(law)[:, None]
     apart = float((waves * weights).sum(axis=0).var())
     return apart / (float((weights**2 * waves.var(axis=1, keepdims=True)).sum()) + 1e-3)
 
 
-def unlike(one: Heights, other: Heights) -> float:
+def unlike(one: Stretch, other: Stretch) -> float:
     """How far two stretches are from showing the same lead at the same time: 0 if they do, 1 without likeness.
 
     1 - the concordance of their waves (Lin, Biometrics 45 (1989) 255), to which size matters as well as shape.
     """
-    known = np.isfinite(one) & np.isfinite(other)
+    known = one.known & other.known
     if known.sum() < MIN_COLUMNS:
         return float("nan")
-    a, b = smooth(one)[known], smooth(other)[known]
+    a, b = one.waves[known], other.waves[known]
     a, b = a - a.mean(), b - b.mean()
     return 1.0 - 2.0 * float((a * b).mean()) / (float(a.var() + b.var()) + 1e-3)

@@ -9,7 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.intake.page.threads import side_by_side
+
 Rgb = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
 WORK_SIDE = 1800
@@ -64,27 +67,24 @@ def shrink(rgb: Rgb) -> tuple[Rgb, float]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), factor
 
 
-def line_evidence(rgb: Rgb, *, without_ink: bool = False, of_fax: bool = False) -> Plane:
+def line_evidence(rgb: Rgb, ink: Mask | None = None) -> Plane:
     """Local darkness ``[height, width]`` in units of its own spread, clipped so that traces weigh no more than lines.
 
-    The darkest channel is taken, since coloured lines are dark in one channel only. ``without_ink`` leaves out what
-    is dark in all channels and much darker than the rest, as traces and print are: 0 there. Where lines are as dark
-    as traces they go with them; ``of_fax`` keeps those that are thinner than traces.
+    The darkest channel is taken, since coloured lines are dark in one channel only. ``ink`` (``dark_ink``) is left
+    out: 0 there. Where lines are as dark as traces they go with them, but for the thin ones of a fax.
     """
     # Coloured light must not decide which channel is the darkest: each is measured against the paper's own.
     channels = [channel * np.float32(200.0 / max(20.0, float(np.quantile(channel[::5, ::5], 0.7)))) for channel in
                 cv2.split(rgb)]  # fmt: skip
     darkest = np.minimum(np.minimum(channels[0], channels[1]), channels[2])
-    paper = np.ones_like(darkest)
-    if without_ink:
-        paper = 1.0 - dark_ink(rgb, thick_only=of_fax).astype(np.float32)
+    paper = np.ones_like(darkest) if ink is None else 1.0 - ink.astype(np.float32)
     share = _wide_blur(paper, 12) + np.float32(1e-3)
     dark = (_wide_blur(darkest * paper, 12) / share - darkest) * paper
     spread = _wide_blur(np.abs(dark), 25) / (_wide_blur(paper, 25) + np.float32(1e-3)) + 2.0
     return np.clip(dark / spread, -2.0, 2.0).astype(np.float32)
 
 
-def dark_ink(rgb: Rgb, *, thick_only: bool = False) -> NDArray[np.uint8]:
+def dark_ink(rgb: Rgb, *, thick_only: bool = False) -> Mask:
     """1 where strokes dark in all channels are, a pixel wider than they are; nowhere if they are everywhere.
 
     ``thick_only`` leaves out lines a pixel wide and dots, to which a fax turns a ruling.
@@ -104,7 +104,7 @@ def dark_ink(rgb: Rgb, *, thick_only: bool = False) -> NDArray[np.uint8]:
     return np.asarray(ink if ink.mean() < MAX_INK else np.zeros_like(ink), np.uint8)
 
 
-def _thick(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _thick(ink: Mask) -> Mask:
     """Ink without lines a pixel wide and without dots: a fax makes the ruling as black as the traces, but thinner."""
     kept = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(kept, connectivity=8)
@@ -115,22 +115,24 @@ def _thick(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(kept if kept.sum() > LEAST_THICK * ink.sum() else ink, np.uint8)
 
 
-def pen_width(rgb: Rgb) -> float | None:
+def pen_width(ink: Mask) -> float | None:
     """Width in pixels of a typical stroke of ink, or ``None`` where there is too little.
 
     Traces are level for most of their length, so that the middle of the lengths at which columns cut through them
-    is the width of the pen; of a page on its side that of rows.
+    is the width of the pen; of a page on its side that of rows. ``ink`` is as ``dark_ink`` finds it.
     """
-    ink = dark_ink(rgb)
     if int(ink.sum()) < 500:
         return None
-    widths = []
-    for mask in (ink, ink.T):
-        edges = np.diff(mask.astype(np.int8), axis=0, prepend=0, append=0)
-        starts, ends = np.nonzero(edges.T == 1)[1], np.nonzero(edges.T == -1)[1]
-        widths.append(float(np.median(ends - starts)))
+    widths = [float(np.median(_run_lengths(lines))) for lines in (ink, ink.T)]
     # Ink is marked a pixel wider on either side than it is.
     return max(1.0, min(widths) - 2.0)
+
+
+def _run_lengths(lines: Mask) -> NDArray[np.int64]:
+    """Lengths of the runs of 1 along each line of a 0/1 mask."""
+    apart = np.pad(lines, ((0, 0), (0, 1))).ravel()  # no run goes on in the next line
+    edges = np.flatnonzero(np.diff(apart, prepend=np.uint8(0)))
+    return edges[1::2] - edges[::2]
 
 
 def _wide_blur(plane: Plane, sigma: float) -> Plane:
@@ -172,28 +174,33 @@ def _mean_spectrum(evidence: Plane) -> Plane:
     """Mean amplitude spectrum of overlapping tiles, its zero frequency in the middle, ``[512, 512]``."""
     height, width = evidence.shape
     side = min(TILE, height, width)
-    window = (np.hanning(side)[:, None] * np.hanning(side)[None]).astype(np.float32)
-    total = np.zeros((FOURIER, FOURIER), np.float32)
     tops = np.linspace(0, height - side, max(2, int(np.ceil(1.5 * height / side)))).astype(int)
     lefts = np.linspace(0, width - side, max(2, int(np.ceil(1.5 * width / side)))).astype(int)
+    few = len(tops) * len(lefts) <= FEW_TILES
     # They overlap: those of one colour, as on a chessboard, miss nothing of the page and take half the time.
-    for row, top in enumerate(tops):
-        for left in lefts[row % 2 :: 2] if len(tops) * len(lefts) > FEW_TILES else lefts:
-            tile = evidence[top : top + side, left : left + side]
-            if not tile.any():
-                continue
-            padded = np.zeros((FOURIER, FOURIER), np.float32)
-            padded[:side, :side] = (tile - tile.mean()) * window
-            packed = cv2.dft(padded, nonzeroRows=side)
-            power = np.asarray(cv2.mulSpectrums(packed, packed, 0, conjB=True), np.float32)
-            # Whatever its contrast a tile weighs by its order: a dark corner must not speak for the page.
-            whole = float(power.sum()) + 1e-9
-            # A lattice puts its power into few places, the grain of a table into many.
-            total += power * np.float32(cv2.norm(power) / whole**2)
+    places = [(top, left) for row, top in enumerate(tops) for left in (lefts if few else lefts[row % 2 :: 2])]
+    tiles = [evidence[top : top + side, left : left + side] for top, left in places]
+    total = np.zeros((FOURIER, FOURIER), np.float32)
+    for power in side_by_side(_power, [tile for tile in tiles if tile.any()]):
+        total += power
     amplitude = np.sqrt(_unpacked(total) / (2 * float(total.sum()) + 1e-12))
     # A real plane's spectrum is the same on both sides of zero: only one side was kept.
     mirrored = np.roll(amplitude[::-1, FOURIER // 2 - 1 : 0 : -1], 1, axis=0)
     return np.fft.fftshift(np.hstack([amplitude, mirrored])).astype(np.float32)
+
+
+def _power(tile: Plane) -> Plane:
+    """Power spectrum of a tile in OpenCV's packed form, weighed by the tile's order."""
+    side = len(tile)
+    window = (np.hanning(side)[:, None] * np.hanning(side)[None]).astype(np.float32)
+    padded = np.zeros((FOURIER, FOURIER), np.float32)
+    padded[:side, :side] = (tile - tile.mean()) * window
+    packed = cv2.dft(padded, nonzeroRows=side)
+    power = np.asarray(cv2.mulSpectrums(packed, packed, 0, conjB=True), np.float32)
+    # Whatever its contrast a tile weighs by its order: a dark corner must not speak for the page.
+    whole = float(power.sum()) + 1e-9
+    # A lattice puts its power into few places, the grain of a table into many.
+    return power * np.float32(cv2.norm(power) / whole**2)
 
 
 def _unpacked(packed: Plane) -> Plane:

@@ -18,13 +18,13 @@ STROKE_MM = 0.8
 def split(parts: Strokes, owners: dict[int, list[int]], rows: tuple[Row, ...]) -> Bools:
     """Masks ``[rows, height, width]``; a piece that runs through several rows is parted stroke by stroke."""
     masks = np.zeros((len(rows), *parts.labels.shape), bool)
-    single = np.full(int(parts.labels.max()) + 1, -1)
+    single = np.full(int(parts.labels.max()) + 1, -1, np.int16)
     for label, owned in owners.items():
         if len(owned) == 1:
             single[label] = owned[0]
     owner = single[parts.labels]
     for number in range(len(rows)):
-        masks[number] = (owner == number) & (parts.labels > 0)
+        np.equal(owner, number, out=masks[number])
     for part in parts.components:
         owned = owners.get(part.label, [])
         if len(owned) >= 2:

@@ -12,7 +12,7 @@ import numpy as np
 from retrieval.intake.page.flat import inverse, project
 from retrieval.intake.page.paper import Sheet, find_sheet
 from retrieval.intake.page.phase import Mask, Matrix
-from retrieval.intake.page.spectrum import Plane, Rgb, line_evidence, pen_width, shrink
+from retrieval.intake.page.spectrum import Plane, Rgb, dark_ink, line_evidence, pen_width, shrink
 
 WORTH_CROPPING = 0.85
 """Share of the picture's longer side; a sheet that takes less is cut out, so that more pixels are left for it."""
@@ -39,20 +39,27 @@ class View:
     corners: Matrix | None
     axis: tuple[float, float]
     longest: float
-    _seen: dict[str, Plane | float | None] = field(default_factory=dict, repr=False, compare=False)
+    _seen: dict[str, Plane | Mask | float | None] = field(default_factory=dict, repr=False, compare=False)
     """What was made of the pixels, which a view with other paper shares."""
 
     def lines(self, *, without_ink: bool, of_fax: bool = False) -> Plane:
         """``line_evidence`` of the pixels, to be read only: it is made once."""
         name = f"lines {without_ink} {of_fax}"
         if name not in self._seen:
-            self._seen[name] = line_evidence(self.pixels, without_ink=without_ink, of_fax=of_fax)
+            self._seen[name] = line_evidence(self.pixels, self.ink(of_fax=of_fax) if without_ink else None)
         return cast("Plane", self._seen[name])
+
+    def ink(self, *, of_fax: bool = False) -> Mask:
+        """``dark_ink`` of the pixels, of a fax the thick strokes only; found once."""
+        name = f"ink {of_fax}"
+        if name not in self._seen:
+            self._seen[name] = dark_ink(self.pixels, thick_only=of_fax)
+        return cast("Mask", self._seen[name])
 
     def pen(self) -> float | None:
         """``pen_width`` of the pixels, found once."""
         if "pen" not in self._seen:
-            self._seen["pen"] = pen_width(self.pixels)
+            self._seen["pen"] = pen_width(self.ink())
         return cast("float | None", self._seen["pen"])
 
 

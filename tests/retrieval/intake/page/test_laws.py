@@ -8,7 +8,7 @@ import pytest
 from retrieval.ecg.recording import LEADS
 from retrieval.ecg.simulator import simulate
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
-from retrieval.intake.page.signals import LAWS, broken, in_time, row_heights, smooth, unlike
+from retrieval.intake.page.signals import LAWS, Stretch, broken, in_time, row_heights, smooth, stretch_of, unlike
 
 SECOND = 25 * FLAT_PX_PER_MM
 
@@ -25,6 +25,11 @@ def heights(seed: int, *names: str) -> list[np.ndarray]:
     return out
 
 
+def stretches(seed: int, *names: str) -> list[Stretch]:
+    """The same as stretches of rows."""
+    return [stretch_of(wave) for wave in heights(seed, *names)]
+
+
 OBEYED = {
     "I - II + III": ("I", "II", "III"),
     "aVR + aVL + aVF": ("aVR", "aVL", "aVF"),
@@ -36,23 +41,23 @@ OBEYED = {
 @pytest.mark.parametrize("law", list(LAWS))
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_a_law_holds_for_its_own_leads_only(law: str, seed: int) -> None:
-    assert broken(LAWS[law], heights(seed, *OBEYED[law])) < 0.01
-    assert broken(LAWS[law], heights(seed, "V1", "V4", "V2")) > 0.2
+    assert broken(LAWS[law], stretches(seed, *OBEYED[law])) < 0.01
+    assert broken(LAWS[law], stretches(seed, "V1", "V4", "V2")) > 0.2
 
 
 def test_a_law_is_not_judged_on_a_few_columns() -> None:
     rows = [np.full(400, np.nan) for _ in range(3)]
     for row in rows:
         row[:30] = 1.0
-    assert np.isnan(broken(LAWS["I - II + III"], rows))
+    assert np.isnan(broken(LAWS["I - II + III"], [stretch_of(row) for row in rows]))
 
 
 def test_likeness_ignores_a_shift_of_the_baseline_and_small_gaps() -> None:
     (wave,) = heights(7, "II")
     other = wave + 2.0
     other[100:110] = np.nan
-    assert unlike(wave, other) < 0.02
-    assert unlike(wave, heights(7, "aVR")[0]) > 1.0
+    assert unlike(stretch_of(wave), stretch_of(other)) < 0.02
+    assert unlike(stretch_of(wave), *stretches(7, "aVR")) > 1.0
 
 
 def test_row_heights_are_the_middle_of_the_ink() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from retrieval.ecg.drawing import draw_page
@@ -21,6 +24,7 @@ from retrieval.intake.page.spectrum import (
     STEP,
     _comb_scores,
     _combs,
+    _run_lengths,
     _unpacked,
 )
 
@@ -31,6 +35,12 @@ def test_packed_power_is_that_of_numpys_transform() -> None:
     power = _unpacked(np.asarray(cv2.mulSpectrums(packed, packed, 0, conjB=True), np.float32))
     wanted = np.abs(np.fft.rfft2(plane.astype(np.float64))) ** 2
     np.testing.assert_allclose(power, wanted, rtol=1e-3, atol=1e-3 * float(wanted.mean()))
+
+
+@given(lines=arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.integers(0, 1)))
+def test_runs_are_as_long_as_counted_one_by_one(lines: NDArray[np.uint8]) -> None:
+    counted = [len(list(run)) for line in lines.tolist() for value, run in groupby(line) if value]
+    assert _run_lengths(lines).tolist() == counted
 
 
 def _comb_by_hand(line: NDArray[np.float32], frequency: float) -> float:
