@@ -16,6 +16,7 @@ NEEDED = ("torch", "open_clip", "transformers", "timm", "onnx", "onnxscript", "y
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("train")(train)
+    app.command("average")(average)
     app.command("pack")(pack)
 
 
@@ -59,6 +60,21 @@ def train(
             return  # of several processes, the first one writes the bundle
         made = export_best(trainer, target)
     typer.echo(str(made))
+
+
+def average(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two or more finished runs that started alike.")],
+    out: Annotated[Path, typer.Option(help="Folder of the mean, which a recipe can start from.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Where the bundle is written; else bundle/ in the folder.")
+    ] = None,
+) -> None:
+    """Export the mean of several runs that started from the same towers: as a rule better than each of them."""
+    _need(NEEDED)
+    from training.average import average_runs
+    from training.progress import Told
+
+    typer.echo(str(average_runs(runs, out, bundle or out / "bundle", Told())))
 
 
 def pack(

@@ -30,15 +30,22 @@ def train_recipe(recipe: Recipe, folder: Path, told: Told) -> Trainer:
     return trainer
 
 
-def export_best(trainer: Trainer, out: Path) -> Path:
-    """The bundle of the epoch with the highest validation score, or of the last where nothing was measured."""
+def export_best(trainer: Trainer, out: Path, also: tuple[str, ...] = (), minutes: float | None = None) -> Path:
+    """The bundle of the epoch with the highest validation score, or of the last where nothing was measured.
+
+    Args:
+        trainer: at the end of its run.
+        out: the bundle's folder.
+        also: lines for the card beside those on the data.
+        minutes: what it took, where that is not the run's own time.
+    """
     metrics: dict[str, float] = {}
     best = trainer.folder / BEST
     if best.is_file():
         state = torch.load(best, weights_only=True)
         load_trained(trainer.model, state["model"])
         metrics = {name: value for name, value in state.items() if isinstance(value, float)}
-    facts = Facts(data_lines(trainer), metrics, read_minutes(trainer.folder))
+    facts = Facts((*data_lines(trainer), *also), metrics, minutes or read_minutes(trainer.folder))
     made = export_bundle(trainer.model, trainer.recipe, trainer.folder / TEXT, out, facts)
     if not write_open_clip(trainer.model, trainer.recipe, trainer.folder / TEXT, trainer.folder / OPEN_CLIP):
         trainer.told.line("open_clip cannot build this text tower by itself: there is no checkpoint for it")

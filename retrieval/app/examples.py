@@ -79,6 +79,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": ("nearbeat evaluate --ptbxl ptb-xl --robust-ecgs 0 --search 0 --out evaluation",),
     "train": ("nearbeat train recipe.yaml --out runs/first",),
+    "average": ("nearbeat average runs/first runs/second --out runs/mean",),
     "pack": ("nearbeat pack ptb-xl shards",),
 }
 """By the words of the command. Each list is run from top to bottom in a folder of its own."""

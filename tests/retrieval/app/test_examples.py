@@ -18,7 +18,7 @@ from tests.toy_bundle import write_toy_bundle
 
 pytestmark = pytest.mark.slow
 
-NEED_MORE = {"train", "pack", "evaluate"}
+NEED_MORE = {"train", "average", "pack", "evaluate"}
 """What needs torch, or minutes; their own tests run them."""
 RUNS_ON = {"serve", "serve-log verify"}
 """What runs until it is stopped, or reads what that left; the service's own tests run them."""
