@@ -53,7 +53,8 @@ def model_card(card: dict[str, Any], folder: Path) -> str:
         reads=_reads(card),
         image_mb=size["image.onnx"],
         text_mb=size["text.onnx"],
-        data="\n".join(f"* {line}" for line in card["training_data"]),
+        # What a bundle that was started from had learned stands indented below it.
+        data="\n".join(f"  {line}" if line.startswith("- ") else f"* {line}" for line in card["training_data"]),
         stages="".join(f"{i}. {line}\n" for i, line in enumerate(card.get("stages", []), 1)) + "\n",
         minutes=f"The run took {minutes:.0f} minutes.\n\n" if minutes else "",
         metrics=f"| metric | value |\n|---|---|\n{rows}" if rows else "Nothing was measured.",
