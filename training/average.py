@@ -57,10 +57,10 @@ def average_runs(folders: Sequence[Path], out: Path, bundle: Path, told: Told) -
             they were trained.
     """
     quiet_libraries()
-    recipe = _common_recipe(folders)
-    states = [finished_run(folder, "run", recipe.held_out)[1] for folder in folders]
     if (out / BEST).is_file():
         raise BadArgument(f"{out} holds a run already; choose another --out")
+    recipe = _common_recipe(folders)
+    states = [finished_run(folder, "run", recipe.held_out)[1] for folder in folders]
     trainer = Trainer(recipe, out, told)
     load_trained(trainer.model, mean_of(states))
     measure_norms(trainer)
@@ -68,8 +68,8 @@ def average_runs(folders: Sequence[Path], out: Path, bundle: Path, told: Told) -
     told.line("  ".join(f"{name} {value:.3f}" for name, value in scores.items()))
     place = [len(recipe.stages) - 1, recipe.stages[-1].epochs]
     write_whole(out / BEST, {"model": trainer.model.state_dict(), "place": place, **scores})
-    minutes = [read_minutes(folder) for folder in folders]
-    whole = sum(spent for spent in minutes if spent is not None) if all(minutes) else None
+    minutes = [spent for folder in folders if (spent := read_minutes(folder)) is not None]
+    whole = sum(minutes) if len(minutes) == len(folders) else None
     seeds = ", ".join(str(recipe_of_run(folder).seed) for folder in folders)
     return export_best(trainer, bundle, (f"The mean of the weights of {len(folders)} runs, seeds {seeds}",), whole)
 
@@ -95,7 +95,8 @@ def mean_of(states: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor
 @torch.no_grad()
 def measure_norms(trainer: Trainer) -> None:
     """Give the image tower's batch normalisations the statistics of drawn pages, which depend on the seed alone."""
-    norms = [module for module in trainer.model.image_tower.modules() if isinstance(module, nn.BatchNorm2d)]
+    kinds = nn.BatchNorm1d, nn.BatchNorm2d
+    norms = [module for module in trainer.model.image_tower.modules() if isinstance(module, kinds)]
     before = [norm.momentum for norm in norms]
     trainer.model.eval()
     for norm in norms:

@@ -12,7 +12,9 @@ pytest.importorskip("torch")
 import torch
 from rich.console import Console
 from torch import nn
+from typer.testing import CliRunner
 
+from retrieval.app.main import build_app
 from retrieval.errors import BadArgument
 from retrieval.towers.bundle import Bundle
 from tests.training.tiny import tiny_recipe, write_tiny_bert
@@ -21,7 +23,7 @@ from training.checkpoint import pin_recipe
 from training.progress import Told
 from training.recipe import Stage, recipe_of_run
 from training.run import export_best
-from training.start import BEST
+from training.start import BEST, finished_run
 from training.trainer import Trainer
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
@@ -71,8 +73,11 @@ def is_of_norm(name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def mean(runs, folder, told):
-    average_runs(runs, folder / "mean", folder / "mean" / "bundle", told)
+def mean(runs, folder):
+    """As the command makes it."""
+    done = CliRunner().invoke(build_app(), ["average", *map(str, runs), "--out", str(folder / "mean")])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(folder / "mean" / "bundle")
     return folder / "mean"
 
 
@@ -135,9 +140,29 @@ def test_runs_from_nothing_are_refused_where_their_seeds_differ(recipe, folder, 
         average_runs(alone, folder / "no", folder / "no" / "bundle", told)
 
 
-def test_one_run_is_no_mean(runs, folder, told):
-    with pytest.raises(BadArgument, match="two or more"):
-        average_runs(runs[:1], folder / "no", folder / "no" / "bundle", told)
+def test_adapters_are_averaged_as_the_weights_that_they_make(recipe, folder, told):
+    pytest.importorskip("peft")
+    stage = Stage("align", 1, contrastive=1.0, unlocked_layers=1)
+    adapted = replace(recipe, text=replace(recipe.text, lora=2), stages=(stage,))
+    places = [folder / "adapted1", folder / "adapted2"]
+    for seed, place in enumerate(places):
+        Trainer(replace(adapted, seed=seed), place, told).run()
+    average_runs(places, folder / "plain", folder / "plain" / "bundle", told)
+    own, merged = weights(folder / "plain"), [finished_run(place, "run")[1] for place in places]
+    assert not any("lora_" in name for name in own)
+    trained = [
+        name for name in own if "clip.text.transformer" in name and not torch.equal(merged[0][name], merged[1][name])
+    ]
+    assert trained
+    for name in trained:
+        assert torch.allclose(own[name], (merged[0][name] + merged[1][name]) / 2, atol=1e-6), name
+
+
+def test_the_command_says_why_it_cannot(runs, folder):
+    refused = CliRunner().invoke(build_app(), ["average", str(runs[0]), "--out", str(folder / "one")])
+    assert refused.exit_code == 2
+    assert "1 run was given; a mean needs two or more" in " ".join(refused.stderr.split())
+    assert not (folder / "one").exists()
 
 
 def test_a_folder_that_holds_a_run_is_kept(runs, mean, told):
