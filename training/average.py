@@ -1,6 +1,6 @@
-"""The mean of several runs that started from the same towers: surer than each of them, and no slower to use.
+"""The mean of several runs that started from the same towers: often better than each of them, and no slower to use.
 
-Runs that go on from one place end in one valley, so that the mean of their weights is a model too, and as a rule a
+Runs that go on from one place end in one valley, so that the mean of their weights is a model too, and often a
 better one (Wortsman et al., Model soups, ICML 2022).
 """
 

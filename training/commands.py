@@ -69,7 +69,7 @@ def average(
         Path | None, typer.Option(help="Where the bundle is written; else bundle/ in the folder.")
     ] = None,
 ) -> None:
-    """Export the mean of several runs that started from the same towers: as a rule better than each of them."""
+    """Export the mean of several runs that started from the same towers: often better than each of them."""
     _need(NEEDED)
     from training.average import average_runs
     from training.progress import Told

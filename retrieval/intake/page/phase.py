@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.intake.page.spectrum import Plane, Ruling
+from retrieval.intake.page.spectrum import Mask, Plane, Ruling
 from retrieval.intake.page.threads import side_by_side
 
 Matrix = NDArray[np.float64]
-Mask = NDArray[np.uint8]
 Wave = NDArray[np.complex64]
 Bools = NDArray[np.bool_]
 Indices = NDArray[np.int64]
