@@ -148,7 +148,7 @@ def demodulate(evidence: Plane, *carriers: Matrix) -> list[tuple[Wave, Plane, tu
         trust = 4.0 * np.abs(wave) / (loudness[_pitch(carrier)] + np.float32(1e-6))
         return wave, trust.astype(np.float32), smoother.step
 
-    return side_by_side(seen, carriers)
+    return list(side_by_side(seen, carriers))
 
 
 def _pitch(carrier: Matrix) -> float:

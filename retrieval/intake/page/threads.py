@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,9 +18,10 @@ def threads() -> int:
     return min(MOST, cv2.getNumThreads())
 
 
-def side_by_side(work: Callable[[Part], Made], parts: Iterable[Part]) -> list[Made]:
-    """What ``work`` makes of each part, in their order, the same on one thread as on two."""
+def side_by_side(work: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
+    """What ``work`` makes of each part, in their order, the same on one thread as on two; none is kept once given."""
     if threads() < MOST:
-        return [work(part) for part in parts]
+        yield from map(work, parts)
+        return
     with ThreadPoolExecutor(MOST) as pool:
-        return list(pool.map(work, parts))
+        yield from pool.map(work, parts)
