@@ -14,6 +14,10 @@ from training.ranks import Ranks
 
 SHARPNESS = 3.0
 """Overlap is raised to this power: the same statements count fully, half of them for an eighth."""
+NEIGHBOUR_SCALE = 10.0
+"""The inverse temperature among pages: Khosla et al. found .1 best."""
+FAR = -1e9
+"""A logit that no softmax sees; an infinite one would make 0 times itself of no value."""
 
 
 def overlap_targets(
@@ -29,14 +33,18 @@ def overlap_targets(
 
     The overlap is the weighted Jaccard index. A record's own report always counts fully.
     """
-    columns = targets if others is None else others
-    weighted = targets * weights
-    shared = weighted @ columns.T
-    either = weighted.sum(1)[:, None] + (columns * weights).sum(1)[None, :] - shared
-    overlap = torch.where(either > 0, shared / either.clamp(min=1e-6), torch.zeros_like(shared)) ** SHARPNESS
+    overlap = _overlap(targets, weights, targets if others is None else others)
     own = torch.arange(len(targets), device=overlap.device)
     overlap[own, first + own] = 1.0
     return overlap / overlap.sum(1, keepdim=True)
+
+
+def _overlap(targets: torch.Tensor, weights: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The weighted Jaccard index ``[n, others]`` of statements, sharpened."""
+    weighted = targets * weights
+    shared = weighted @ columns.T
+    either = weighted.sum(1)[:, None] + (columns * weights).sum(1)[None, :] - shared
+    return torch.where(either > 0, shared / either.clamp(min=1e-6), torch.zeros_like(shared)) ** SHARPNESS
 
 
 def mixed_targets(
@@ -60,6 +68,36 @@ def mixed_targets(
     of_pages = overlap * (own | ~columns[None, :])
     of_texts = overlap * (own | ~written[:, None])
     return of_pages / of_pages.sum(1, keepdim=True), of_texts / of_texts.sum(1, keepdim=True)
+
+
+def neighbour_loss(
+    pages: torch.Tensor,
+    everyone: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor,
+    others: torch.Tensor,
+    first: int = 0,
+) -> torch.Tensor:
+    """How little the pages nearest to each page state the same, a scalar; 0 where no two share anything.
+
+    Supervised contrastive learning (Khosla et al., NeurIPS 2020) with degrees: the cross-entropy of the similarities
+    to all other pages with their overlap of statements. A page is never its own neighbour, and one that shares
+    nothing with any other counts as 0.
+
+    Args:
+        pages: unit rows ``[n, dim]``.
+        everyone: unit rows ``[others, dim]`` of all processes.
+        targets: statements and superclasses ``[n, targets]``, 0 or 1.
+        weights: ``[targets]``, how telling each statement is.
+        others: ``[others, targets]``.
+        first: which of ``everyone`` is the first row's own.
+    """
+    rows = torch.arange(len(pages), device=pages.device)
+    own = torch.zeros(len(pages), len(everyone), dtype=torch.bool, device=pages.device)
+    own[rows, first + rows] = True
+    overlap = _overlap(targets, weights, others).masked_fill(own, 0.0)
+    wanted = overlap / overlap.sum(1, keepdim=True).clamp(min=1e-6)
+    return F.cross_entropy((NEIGHBOUR_SCALE * pages @ everyone.T).masked_fill(own, FAR), wanted)
 
 
 def statement_weights(targets: NDArray[Any]) -> NDArray[np.float32]:

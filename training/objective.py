@@ -15,7 +15,14 @@ from open_clip.loss import SigLipLoss
 from retrieval.ecg.statements import STATEMENTS, SUPERCLASSES
 from training.heads import sample_weights, signal_loss
 from training.loader import Batch
-from training.loss import AlignmentLoss, head_weights, mixed_targets, overlap_targets, statement_weights
+from training.loss import (
+    AlignmentLoss,
+    head_weights,
+    mixed_targets,
+    neighbour_loss,
+    overlap_targets,
+    statement_weights,
+)
 from training.model import NearBeatModel
 from training.ranks import Ranks
 from training.recipe import Positives, Recipe, Stage
@@ -115,6 +122,8 @@ class Objective:
         if stage.contrastive and texts is not None:
             written = (batch.text == 0).to(self.device)
             parts["contrastive"] = self._aligned(pages, texts, targets, stage.positives, written)
+        if stage.neighbours:
+            parts["neighbours"] = self._neighbours(pages, targets)
         if stage.statements:
             parts["statements"] = self._stated(pages, targets)
         if stage.teacher and self.teacher is not None:
@@ -165,6 +174,11 @@ class Objective:
             all_written = self.ranks.gathered(written.float()) > 0
             return self.alignment(left, right, scale, *mixed_targets(soft, written, all_written, first))
         return self.alignment(left, right, scale, soft)
+
+    def _neighbours(self, pages: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        everyone, others = self.ranks.gathered_with_gradient(pages), self.ranks.gathered(targets)
+        first = self.ranks.rank * len(targets)
+        return neighbour_loss(pages, everyone, targets, self.weights, others, first)
 
     def _stated(self, embedding: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return F.binary_cross_entropy_with_logits(self.model.statements(embedding), targets, weight=self.head_weights)

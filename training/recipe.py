@@ -19,7 +19,7 @@ from retrieval.errors import BadArgument
 
 T = TypeVar("T")
 Positives = Literal["overlap", "mixed", "clip", "siglip", "pair"]
-LOSSES = ("contrastive", "terms", "statements", "signal", "teacher", "reports")
+LOSSES = ("contrastive", "terms", "neighbours", "statements", "signal", "teacher", "reports")
 """The weights of a stage."""
 RECIPE_FILE = "recipe.json"
 """What a run's folder keeps its recipe in."""
@@ -141,6 +141,7 @@ class Stage:
         weight_decay: of AdamW.
         contrastive: weight of the alignment loss.
         terms: weight of the alignment of single findings, by name, with all pages of the batch that show them.
+        neighbours: weight of the alignment of pages with pages whose statements overlap.
         statements: weight of the statement loss.
         signal: weight of the signal decoder's loss.
         teacher: weight of the distance between a page's vector and that of the recipe's teacher for its waveform.
@@ -161,6 +162,7 @@ class Stage:
     weight_decay: float = 0.05
     contrastive: float = 0.0
     terms: float = 0.0
+    neighbours: float = 0.0
     statements: float = 0.0
     signal: float = 0.0
     teacher: float = 0.0
@@ -174,13 +176,13 @@ class Stage:
         if self.epochs < 1:
             raise BadArgument(f"stage {self.name} has {self.epochs} epochs; it needs at least 1")
         if not self.draws_pages and self.reports <= 0:
-            known = "contrastive, terms, statements, signal, teacher or reports"
+            known = "contrastive, terms, neighbours, statements, signal, teacher or reports"
             raise BadArgument(f"stage {self.name} has no loss; set {known} above 0")
 
     @property
     def draws_pages(self) -> bool:
         """Whether a loss of the stage looks at pages."""
-        return self.contrastive + self.terms + self.statements + self.signal + self.teacher > 0
+        return self.contrastive + self.terms + self.neighbours + self.statements + self.signal + self.teacher > 0
 
     @property
     def reads_texts(self) -> bool:

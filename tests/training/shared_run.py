@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,20 @@ def shared_recipe(folder: Path, **changes: object) -> Recipe:
         "reports": ReportSpec(str(write_database(folder, lines)), "1", batch=8),
         "stages": (
             Stage("read", 1, signal=5.0, statements=1.0, learning_rate=1e-3),
-            Stage("align", 1, contrastive=1.0, statements=1.0, signal=5.0, reports=0.5, unlocked_layers=1),
+            stage_of_all("align"),
         ),
     }
     return tiny_recipe(write_tiny_bert(folder / "bert"), **(settings | changes))
 
 
+def stage_of_all(name: str) -> Stage:
+    """One with the losses that stand on whole batches, on single pages and on texts."""
+    stage = Stage(name, 1, contrastive=1.0, neighbours=1.0, statements=1.0, signal=5.0)
+    return replace(stage, reports=0.5, unlocked_layers=1)
+
+
 def in_parts(folder: Path, **changes: object) -> Recipe:
-    stage = Stage("all", 1, contrastive=1.0, statements=1.0, signal=5.0, reports=0.5, unlocked_layers=1)
+    stage = stage_of_all("all")
     tower = ImageTower("nearbeat_vit_nano", drop_path=0.3, patch_drop=0.25)
     return shared_recipe(folder, stages=(stage,), image=tower, pages_at_once=3, **changes)
 
@@ -76,7 +83,7 @@ def compare(recipe: Recipe, folder: Path) -> None:
         results.append((told, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, torch.rand(1)))
         results[-1][1].update({n: b.clone() for n, b in model.named_buffers()})
     (told, got, drawn), (wanted_told, wanted, wanted_drawn) = results
-    assert told.keys() == {"contrastive", "statements", "signal", "reports"}
+    assert told.keys() == {"contrastive", "neighbours", "statements", "signal", "reports"}
     assert told == pytest.approx(wanted_told, rel=1e-5)
     assert got.keys() == wanted.keys()
     assert any("text.transformer.encoder.layer.1" in name for name in got)

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.loss import ClipLoss
 
-from training.loss import AlignmentLoss, head_weights, mixed_targets, overlap_targets, statement_weights
+from training.loss import (
+    NEIGHBOUR_SCALE,
+    AlignmentLoss,
+    head_weights,
+    mixed_targets,
+    neighbour_loss,
+    overlap_targets,
+    statement_weights,
+)
 
 pytestmark = pytest.mark.train
 
@@ -159,3 +167,44 @@ def test_each_direction_has_its_own_targets():
     swapped = AlignmentLoss()(texts, images, torch.tensor(9.0), of_texts, of_images)
     torch.testing.assert_close(got, swapped)
     assert min(both) != got != max(both)
+
+
+def neighbours_by_hand(pages, statements, weights):
+    """Row by row in float64: what each page gives to the others, by how much they state the same."""
+    vectors, lost = pages.numpy().astype(np.float64), []
+    for i, own in enumerate(statements):
+        others = [j for j in range(len(statements)) if j != i]
+        both = [(weights * np.minimum(own, statements[j])).sum() for j in others]
+        either = [(weights * np.maximum(own, statements[j])).sum() for j in others]
+        share = np.array([(b / e) ** 3 if e else 0.0 for b, e in zip(both, either, strict=True)])
+        logits = np.array([NEIGHBOUR_SCALE * vectors[i] @ vectors[j] for j in others])
+        told = logits - np.log(np.exp(logits).sum())
+        lost.append(-(share / share.sum() * told).sum() if share.sum() else 0.0)
+    return np.mean(lost)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 9))
+def test_neighbours_by_hand(seed, n):
+    rng = np.random.default_rng(seed)
+    statements = (rng.random((n, 4)) < 0.4).astype(np.float32)
+    weights = rng.uniform(0.1, 5, 4).astype(np.float32)
+    pages, told, weigh = unit(seed, n), torch.from_numpy(statements), torch.from_numpy(weights)
+    whole = neighbour_loss(pages, pages, told, weigh, told)
+    assert whole.item() == pytest.approx(neighbours_by_hand(pages, statements, weights), rel=1e-4, abs=1e-6)
+    cut = n // 2  # two processes: the mean of theirs, each counted by its rows, is that of one
+    parts = [(slice(0, cut), 0), (slice(cut, n), cut)]
+    each = [(len(pages[p]), neighbour_loss(pages[p], pages, told[p], weigh, told, first)) for p, first in parts]
+    assert sum(count * float(loss) for count, loss in each) / n == pytest.approx(float(whole), rel=1e-4, abs=1e-6)
+
+
+def test_neighbours_draw_like_pages_together_and_leave_the_lonely_alone():
+    statements = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    pages = unit(3, 4).requires_grad_()
+    neighbour_loss(pages, pages.detach(), statements, torch.ones(2), statements).backward()
+    moved = torch.nn.functional.normalize(pages - 0.1 * pages.grad, dim=-1).detach()
+    assert moved[0] @ pages[1] > pages[0] @ pages[1]
+    assert pages.grad[2:].abs().max() == 0
+    alone = unit(1, 1).requires_grad_()
+    neighbour_loss(alone, alone, statements[:1], torch.ones(2), statements[:1]).backward()
+    assert torch.isfinite(alone.grad).all()

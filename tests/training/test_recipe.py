@@ -214,7 +214,8 @@ def test_a_recipe_without_stages_or_corpora_is_refused(refused):
         (
             ", signal: 20",
             "",
-            "stage read has no loss; set contrastive, terms, statements, signal, teacher or reports above 0",
+            "stage read has no loss; "
+            "set contrastive, terms, neighbours, statements, signal, teacher or reports above 0",
         ),
         (", cases: 20", "", "a simulated corpus of 0 cases is empty; set cases"),
         (
