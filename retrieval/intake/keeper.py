@@ -28,6 +28,8 @@ KEPT_SHARE = 0.4
 """Of the limit; a child that holds on to more after a file is replaced before the next."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Each thread reserves memory that counts against the limit, and what these are for is done as quickly by one."""
+_ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""Two threads of one page would each keep a heap of what they freed (glibc); together that came near the limit."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _start(memory_mb: int, threads: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | {"OPENCV_FOR_THREADS_NUM": str(threads)},
+        env=os.environ | dict.fromkeys(_ONE_THREAD, "1") | _ONE_HEAP | {"OPENCV_FOR_THREADS_NUM": str(threads)},
     )
 
 

@@ -7,9 +7,6 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
-from importlib.metadata import version
-from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -24,6 +21,7 @@ from retrieval.service.metrics import Metrics
 from retrieval.service.problems import add_handlers
 from retrieval.service.sessions import Sessions
 from retrieval.service.settings import Settings
+from retrieval.service.specification import described
 from retrieval.web import pages
 
 log = logging.getLogger("nearbeat.service")
@@ -66,7 +64,7 @@ def create_app(desk: Desk, settings: Settings, *, warm: bool = True) -> FastAPI:
     app.add_middleware(Flow, limits=settings.limits, metrics=app.state.metrics)
     app.add_middleware(Guard, settings=settings, sessions=app.state.sessions)
     app.add_middleware(Envelope, settings=settings, metrics=app.state.metrics)
-    app.openapi = _description()
+    app.openapi = described(ABOUT, _routes)
     return app
 
 
@@ -109,37 +107,3 @@ def _warm(desk: Desk) -> None:
 def _routes(app: FastAPI) -> None:
     for router in (searching.router, job_routes.router, about.router):
         app.include_router(router, prefix=API)
-
-
-def _description() -> Callable[[], dict[str, Any]]:
-    """OpenAPI of the API alone, whatever stands beside it; the guard asks for the tokens that it tells of."""
-    alone = FastAPI(title="NearBeat", version=version("nearbeat"), description=ABOUT)
-    _routes(alone)
-
-    @cache
-    def described() -> dict[str, Any]:
-        found = alone.openapi()
-        found.setdefault("components", {})["securitySchemes"] = {
-            "token": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "made by nearbeat token add; a service on loopback without tokens needs none",
-            }
-        }
-        return {**without_null(found), "security": [{"token": []}, {}]}
-
-    return described
-
-
-def without_null(found: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI in which no form and no query claims to take ``null``: neither can carry one."""
-    shapes = [shape for name, shape in found["components"]["schemas"].items() if name.startswith("Body_")]
-    fields = [field for shape in shapes for field in shape["properties"].values()]
-    for path in found["paths"].values():
-        fields += [parameter["schema"] for method in path.values() for parameter in method.get("parameters", ())]
-    for field in fields:
-        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-        if len(kinds) == 1:
-            del field["anyOf"]
-            field.update(kinds[0])
-    return found

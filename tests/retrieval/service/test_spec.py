@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from retrieval.service.application import without_null
+from retrieval.service.specification import with_empty_fields, without_null
 
 EXAMPLES = os.environ.get("NEARBEAT_SPEC_EXAMPLES", "4")
 """Requests of each route in the phase that draws them; docs/service.md has the figures of a long run."""
@@ -45,6 +45,30 @@ def test_neither_forms_nor_queries_take_null(client):
     assert bodies
     assert '{"type": "null"}' not in str(bodies).replace("'", '"')
     assert without_null(found) == found
+
+
+def test_an_empty_field_is_one_left_out(client):
+    """Forms of the web know no difference between the two, and the description says so."""
+    asked = {"text": "sinus rhythm", "by": "", "k": "", "evidence": "", "where": ""}
+    said = client.post("/api/v1/search", data=asked)
+    assert said.status_code == 200
+    assert said.json() == client.post("/api/v1/search", data={"text": "sinus rhythm"}).json()
+    assert client.post("/api/v1/search", data={"text": ""}).status_code == 400
+    found = client.get("/api/v1/openapi.json").json()
+    fields = found["components"]["schemas"]["Body_search_api_v1_search_post"]["properties"]
+    empty = {"type": "string", "const": ""}
+    assert [name for name, field in fields.items() if empty in field.get("anyOf", ())] == ["k", "by", "evidence"]
+    assert fields["by"]["anyOf"][0]["enum"] == ["vectors", "words", "both"]
+
+
+def test_what_must_stand_in_a_form_may_not_be_empty():
+    number = {"type": "integer", "title": "K"}
+    shape = {"properties": {"k": number | {}, "of": number | {}}, "required": ["of"]}
+    with_empty_fields({"components": {"schemas": {"Body_x": shape}}})
+    assert shape["properties"] == {
+        "k": {"title": "K", "anyOf": [{"type": "integer"}, {"type": "string", "const": ""}]},
+        "of": number,
+    }
 
 
 @pytest.mark.slow
