@@ -19,12 +19,15 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from eval.metrics.ranking import average_precision, ndcg_at, rank_by_score
+from eval.relevance import inverse_frequency, statement_matrix, weighted_jaccard
 from eval.tasks.votes import prompts
 from retrieval.corpora.ptbxl import RATE
 from retrieval.ecg.encodings import Encoding
 from retrieval.ecg.page import PAPER
 from retrieval.scoring import (
     SUPERCLASSES,
+    Bools,
     Floats,
     cosine,
     expected_recall,
@@ -58,6 +61,7 @@ ROWS: dict[str, Changes] = {
     "soft positives (overlap)": {"stage.positives": "overlap"},
     "mixed positives": {"stage.positives": "mixed"},
     "SigLIP": {"stage.positives": "siglip"},
+    "pages with like pages (neighbours)": {"stage.neighbours": 1.0},
     "findings by name (terms)": {"stage.terms": 1.0},
     "all patches": {"image.patch_drop": 0.0},
     "clean pages only": {"stage.strength": 0.0},
@@ -70,7 +74,10 @@ ROWS: dict[str, Changes] = {
 """Rows by name: settings of the recipe; ``epochs`` and those behind ``stage.`` are of its only stage."""
 WORN = Variation(spoiled=1.0)
 NEIGHBOURS = 20
-COLUMNS = ("vote", "pairs R@1", "pairs R@10", "prompted", "vote, worn page", "pairs R@10, worn page")
+COLUMNS = (
+    *("vote", "pairs R@1", "pairs R@10", "prompted", "nDCG@10", "superclass mAP"),
+    *("vote, worn page", "pairs R@10, worn page"),
+)
 MEASURED = "measured.json"
 
 
@@ -124,7 +131,7 @@ def figures(trainer: Trainer) -> dict[str, float]:
     vote, first, tenth = _found(clean, reports, cases)
     labels = superclass_labels([case.statements for case in cases])
     prompted = macro_auroc(labels, cosine(clean, named / np.linalg.norm(named, axis=1, keepdims=True)))
-    values = [vote, first, tenth, prompted]
+    values = [vote, first, tenth, prompted, *_graded(clean, cases)]
     if recipe.encoding.is_page:
         worn = _worn(trainer, cases)
         values += [_vote(worn, clean, cases), expected_recall(worn, reports, _patients(cases), 10)]
@@ -138,9 +145,26 @@ def _found(pages: Floats, reports: Floats, cases: Sequence[TrainingCase]) -> tup
 
 def _vote(asked: Floats, pages: Floats, cases: Sequence[TrainingCase]) -> float:
     """The neighbour vote of the fold's own clean pages; nobody's own ECGs vote."""
-    labels, patients = superclass_labels([case.statements for case in cases]), _patients(cases)
-    allowed = other_patients(patients, patients) & ~np.eye(len(cases), dtype=np.bool_)
-    return vote_auroc(asked, pages, labels, labels, k=NEIGHBOURS, allowed=allowed)
+    labels = superclass_labels([case.statements for case in cases])
+    return vote_auroc(asked, pages, labels, labels, k=NEIGHBOURS, allowed=_others(cases))
+
+
+def _graded(pages: Floats, cases: Sequence[TrainingCase]) -> tuple[float, float]:
+    """nDCG@10 by statements and macro mAP by superclass, of the fold's pages among its own."""
+    allowed, statements = _others(cases), [case.statements for case in cases]
+    ranking, stated = rank_by_score(cosine(pages, pages), allowed), statement_matrix(statements)
+    gains = weighted_jaccard(stated, stated, inverse_frequency(stated)) * allowed
+    classes, found = superclass_labels(statements), []
+    for carries in classes.T:
+        rows = np.flatnonzero(carries & (allowed & carries).any(axis=1))
+        if rows.size:  # somebody else is of this class
+            found.append(average_precision(ranking.rows(rows), carries & allowed[rows]).mean())
+    return float(np.nanmean(ndcg_at(ranking, gains))), float(np.mean(found))
+
+
+def _others(cases: Sequence[TrainingCase]) -> Bools:
+    patients = _patients(cases)
+    return other_patients(patients, patients) & ~np.eye(len(cases), dtype=np.bool_)
 
 
 def _patients(cases: Sequence[TrainingCase]) -> list[str | None]:

@@ -42,7 +42,7 @@ def test_a_row_is_measured_once(tmp_path: Path, tmp_path_factory: pytest.TempPat
     recipe = tiny_recipe(write_tiny_bert(tmp_path_factory.mktemp("bert")), encoding=encoding)
     recipe = replace(recipe, stages=(replace(recipe.stages[1], epochs=1),))
     found = measured(recipe, tmp_path)
-    assert list(found) == list(COLUMNS[: 6 if encoding.is_page else 4])
+    assert list(found) == list(COLUMNS[: 8 if encoding.is_page else 6])
     assert all(0 <= value <= 1 for value in found.values())
     (tmp_path / MEASURED).write_text('{"vote": 0.25}', encoding="utf-8")
     assert measured(recipe, tmp_path) == {"vote": 0.25}
