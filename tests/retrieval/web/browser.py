@@ -93,3 +93,11 @@ class Watched:
         assert self.requests
         assert outside == []
         assert self.problems == []
+
+
+def until(page: Any, true: str) -> None:
+    """Wait until an expression is true. A page that forbids `eval` cannot be told to look again by itself."""
+    end = time.monotonic() + 30
+    while not page.evaluate(true):
+        assert time.monotonic() < end, f"not true within half a minute: {true}"
+        page.wait_for_timeout(50)

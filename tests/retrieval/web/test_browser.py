@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from retrieval.service.application import create_app
 from retrieval.service.desk import Desk
 from retrieval.service.settings import Settings
-from tests.retrieval.web.browser import Watched, browser, chromium, served
+from tests.retrieval.web.browser import Watched, browser, chromium, served, until
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 pytestmark = [
@@ -65,14 +64,6 @@ def bring(page: Any, file: Path) -> None:
     page.locator("[data-pick]").first.set_input_files(file)
     page.wait_for_url(re.compile(r"/answers/\d+$"))
     page.wait_for_selector("article.case")
-
-
-def until(page: Any, true: str) -> None:
-    """Wait until an expression is true. A page that forbids `eval` cannot be told to look again by itself."""
-    end = time.monotonic() + 30
-    while not page.evaluate(true):
-        assert time.monotonic() < end, f"not true within half a minute: {true}"
-        page.wait_for_timeout(50)
 
 
 def test_a_chosen_picture_is_answered_with_cards(visit: Any, files: dict[str, Path]) -> None:
