@@ -21,6 +21,7 @@ from training.lora import without_adapters
 from training.model import NearBeatModel
 from training.quantise import quantise_weights
 from training.recipe import Recipe
+from training.whole_folder import whole_folder
 
 OPSET = 18
 ONE_FILE = 1_500_000_000
@@ -69,23 +70,18 @@ def export_bundle(
     """
     model = model.eval().float().cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        folder = Path(scratch) / "bundle"
-        folder.mkdir()
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch, whole_folder(out) as folder:
         export_image(model, folder / "image.onnx")
-        whole = Path(scratch) / "text.onnx"
-        export_text(model, whole)
         if quantise:
+            whole = Path(scratch) / "text.onnx"
+            export_text(model, whole)
             quantise_weights(whole, folder / "text.onnx")
         else:
-            shutil.copyfile(whole, folder / "text.onnx")
+            export_text(model, folder / "text.onnx")
         shutil.copyfile(text_folder / "tokenizer.json", folder / "tokenizer.json")
         card = _card(recipe, folder, facts, quantise)
         (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(card, folder), encoding="utf-8")
-        if out.exists():
-            shutil.rmtree(out)
-        folder.replace(out)
     return out
 
 

@@ -26,7 +26,8 @@ from retrieval.errors import BadArgument
 from retrieval.towers.bundle import CARD, SHIPPED, Bundle, page_input
 from training.model import NearBeatModel
 from training.recipe import Recipe
-from training.text_tower import e5_config
+from training.text_tower import e5_config, is_text_folder
+from training.whole_folder import whole_folder
 
 SHIPPED_NAME = "shipped"
 """What a recipe calls the bundle inside the package."""
@@ -84,7 +85,7 @@ def write_text_folder(folder: Path, source: str, out: Path) -> Path:
     Raises:
         BadArgument: when the bundle's text tower is another.
     """
-    if (out / "config.json").is_file():
+    if is_text_folder(out):
         return out
     named, matrices = _weights(folder / "text.onnx", "text.")
     words = named["transformer.embeddings.word_embeddings.weight"]
@@ -93,8 +94,9 @@ def write_text_folder(folder: Path, source: str, out: Path) -> Path:
     trunk = AutoModel.from_config(config, **({"add_pooling_layer": False} if config.model_type == "bert" else {}))
     own = {name.removeprefix("transformer."): value for name, value in named.items()}
     _load(trunk, _completed(trunk, own, matrices, str(folder)), str(folder))
-    trunk.save_pretrained(out)
-    shutil.copyfile(folder / "tokenizer.json", out / "tokenizer.json")
+    with whole_folder(out) as part:
+        trunk.save_pretrained(part)
+        shutil.copyfile(folder / "tokenizer.json", part / "tokenizer.json")
     return out
 
 

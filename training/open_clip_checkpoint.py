@@ -20,6 +20,7 @@ from training.model import NearBeatModel
 from training.recipe import Recipe
 from training.text_encoder import AnyTextEncoder
 from training.text_tower import load_tokenizer
+from training.whole_folder import whole_folder
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
@@ -32,20 +33,17 @@ def write_open_clip(model: NearBeatModel, recipe: Recipe, text_folder: Path, out
         model: in float32.
         recipe: the run's.
         text_folder: holds ``tokenizer.json``.
-        out: the folder, replaced when it exists.
+        out: the folder, replaced when it exists, once the new one is whole.
     """
     if isinstance(model.clip.text, AnyTextEncoder):
         return False
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
-    settings = model.text_tower.config
-    settings.save_pretrained(out)
-    _write_tokenizer(text_folder, out, int(settings.pad_token_id))
-    (out / CONFIG).write_text(json.dumps(_config(recipe), indent=1) + "\n", encoding="utf-8")
-    clip = without_adapters(model.clip)
+    settings, clip = model.text_tower.config, without_adapters(model.clip)
     state = {name: value.detach().cpu().contiguous().clone() for name, value in clip.state_dict().items()}
-    save_file(state, out / WEIGHTS, {"format": "pt"})
+    with whole_folder(out) as folder:
+        settings.save_pretrained(folder)
+        _write_tokenizer(text_folder, folder, int(settings.pad_token_id))
+        (folder / CONFIG).write_text(json.dumps(_config(recipe), indent=1) + "\n", encoding="utf-8")
+        save_file(state, folder / WEIGHTS, {"format": "pt"})
     return True
 
 

