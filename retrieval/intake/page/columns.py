@@ -23,6 +23,14 @@ JUMP_MM = 0.8
 
 
 @dataclass(frozen=True)
+class Cut:
+    """The ``side`` on which columns, each ``width`` pixels wide, run on where a picture ends."""
+
+    side: str
+    width: float
+
+
+@dataclass(frozen=True)
 class Columns:
     """``edges`` of the columns in pixels, first and last included, and for each inner edge what speaks for it."""
 
@@ -42,7 +50,9 @@ def boundary_evidence(
     return np.asarray(cv2.dilate(out, np.ones((1, 2 * mm(0.5) + 1), np.uint8)), np.float32)
 
 
-def fit_columns(count: int, span: tuple[float, float], evidence: Plane, names: NDArray[np.float64]) -> Columns:
+def fit_columns(
+    count: int, span: tuple[float, float], evidence: Plane, names: NDArray[np.float64], cut: Cut | None = None
+) -> Columns:
     """``count`` equal columns over about ``span`` that gaps, jumps, separators and names speak for.
 
     Args:
@@ -50,19 +60,26 @@ def fit_columns(count: int, span: tuple[float, float], evidence: Plane, names: N
         span: where the rows begin and end, in pixels; columns that fill it are preferred.
         evidence: ``[rows, width]`` of ``boundary_evidence``.
         names: left edges of the names beside these rows, in pixels.
+        cut: what a picture lacks of them.
     """
     left, right = span
     if count == 1:
         return Columns((left, right), ())
+    usual = (right - left) / count if cut is None else cut.width
+    begin = right - count * usual if cut is not None and cut.side == "left" else left
     mean = cv2.GaussianBlur(evidence.mean(axis=0, keepdims=True), (2 * mm(0.8) + 1, 1), mm(0.4)).ravel()
-    starts = left + np.arange(-mm(START_MM), mm(START_MM) + 1, mm(0.5))
-    widths = (right - left) / count * np.linspace(1 - STRETCH, 1 + STRETCH, 25)
+    starts = begin + np.arange(-mm(START_MM), mm(START_MM) + 1, mm(0.5))
+    widths = usual * np.linspace(1 - STRETCH, 1 + STRETCH, 25)
     start = np.tile(starts, len(widths)).astype(np.float64)
     width = np.repeat(widths, len(starts)).astype(np.float64)
     inner = start[:, None] + width[:, None] * np.arange(1, count)
     worth = mean[np.clip(np.rint(inner).astype(int), 0, len(mean) - 1)].sum(axis=1)
     worth = worth + _in_line(names, start, width, count)
-    off = np.abs(start - left) + np.abs(start + count * width - right)
+    off = np.zeros(len(start))
+    if cut is None or cut.side != "left":
+        off += np.abs(start - left)
+    if cut is None or cut.side != "right":
+        off += np.abs(start + count * width - right)
     best = int((worth - OFF_SPAN * np.maximum(0, off / mm(1.0) - 0.8)).argmax())
     support = tuple(_support(mean, at) for at in inner[best])
     return Columns((left, *(float(at) for at in inner[best]), right), support)

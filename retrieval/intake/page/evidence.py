@@ -60,8 +60,25 @@ class PageEvidence:
     @cached_property
     def in_time(self) -> NDArray[np.float64]:
         """How much each row beats with the others; NaN where that cannot be told."""
+        return in_time(self.heights, self._span)
+
+    def beating_beside(self, places: tuple[int, ...]) -> int:
+        """How many other rows beat with those at ``places``, or with each other: another ECG's, or a part's."""
+        others = [row for row in range(len(self.rows)) if row not in places]
+        if not others:
+            return 0
+        span = self._span
+        alone = in_time(self.heights[others], span)
+        return sum(
+            bool(alone[number] >= BEATS[1] or in_time(self.heights[[*places, row]], span)[-1] >= BEATS[1])
+            for number, row in enumerate(others)
+        )
+
+    @property
+    def _span(self) -> tuple[float, float]:
+        """Where rows begin and end in pixels, by their middles."""
         left, right = (float(np.median([getattr(row, side) for row in self.rows])) for side in ("left", "right"))
-        return in_time(self.heights, (left, right))
+        return left, right
 
     @cached_property
     def name_offsets(self) -> tuple[float, ...]:
@@ -184,7 +201,8 @@ def _unread(found: dict[tuple[int, int], _Placed], template: Template) -> float:
     """What slots without a name speak against an arrangement: the more, the better the names of a column are read."""
     grid = [(row, column) for row in range(template.grid) for column in range(template.columns)]
     read = [sum((row, column) in found for row in range(template.grid)) for column in range(template.columns)]
-    silent = sum(place not in found for place in grid)
+    # Where a picture begins in the middle of a column, its names are not in it.
+    silent = sum(place not in found for place in grid if place[1] > 0 or template.cut != "left")
     return silent * log(1.0 - READ_AGAIN * max(read) / template.grid)
 
 
@@ -238,6 +256,9 @@ def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], templa
         down = template.grid // 3
         # Threes of limb leads follow each other down the first column, or stand at the heads of the first two.
         column, first = (0, 3 * number) if down > 1 else (number, 0)
+        column -= template.first
+        if not 0 <= column < template.columns:
+            continue
         rows = grid[first : first + 3]
         agree = 0.0
         for left, right in _windows(columns, column) if len(rows) == 3 else ():

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
-from retrieval.intake.page.columns import Columns, fit_columns
+from retrieval.intake.page.columns import Columns, Cut, fit_columns
+from retrieval.intake.page.cut import column_mm, part_below, parts_across, width_odds
 from retrieval.intake.page.evidence import BEATS, PageEvidence, law_odds, match_names, row_odds, strip_odds
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
 MOST_EXTRA, MOST_DOUBTED, MOST_TRIED = 2, 2, 6
@@ -45,6 +47,8 @@ class Naming:
         better: the layout that the page looks much more like than the one that was set by hand; else empty.
         ahead: as ``certainty``, of this arrangement among all that are known, whether or not it is any of them.
         beating: whether all of the arrangement's rows beat together, as hardly anything else does than one heart's.
+        cut: the side on which the picture ends before the page does: ``"left"``, ``"right"``, ``"top"`` or ``""``.
+        others: how many rows that are none of the arrangement beat with it or with each other.
     """
 
     layout: str
@@ -60,6 +64,8 @@ class Naming:
     better: str = ""
     ahead: float = 0.0
     beating: bool = False
+    cut: str = ""
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
         better,
         share * best.sure,
         bool((page.in_time[list(best.places)] >= BEATS[1]).all()),
+        best.template.cut,
+        page.beating_beside(best.places),
     )
 
 
@@ -140,7 +148,7 @@ def _alignments(page: PageEvidence, layout: str | None = None) -> Iterator[tuple
     number = len(page.rows)
     doubted = int((~(page.in_time >= BEATS[1])).sum())  # where it cannot be told, too
     extra = MOST_EXTRA + min(MOST_DOUBTED, doubted)
-    for template in templates():
+    for template in _all_templates(page):
         most = len(template.rows)
         if most == number:
             yield template, tuple(range(number))
@@ -148,6 +156,20 @@ def _alignments(page: PageEvidence, layout: str | None = None) -> Iterator[tuple
             bases = np.array([row.baseline for row in page.rows])
             kept = sorted(combinations(range(number), most), key=lambda places: _uneven(bases[list(places)]))
             yield from ((template, places) for places in kept[:MOST_TRIED])
+
+
+def _all_templates(page: PageEvidence) -> Iterator[Template]:
+    """All arrangements, and the parts of them that the rows of a page are long enough for."""
+    length = _length_mm(page)
+    for template in templates():
+        yield template
+        yield from parts_across(template, length)
+        yield from part_below(template)
+
+
+def _length_mm(page: PageEvidence) -> float:
+    """The middle of the rows' lengths."""
+    return float(np.median([row.right - row.left for row in page.rows])) / FLAT_PX_PER_MM
 
 
 def _uneven(bases: NDArray[np.float64]) -> float:
@@ -161,17 +183,19 @@ class _Fits:
 
     def __init__(self, page: PageEvidence) -> None:
         self._page = page
-        self._known: dict[tuple[int, tuple[int, ...]], Columns] = {}
+        self._known: dict[tuple[int, tuple[int, ...], str], Columns] = {}
 
     def of(self, count: int, template: Template, places: tuple[int, ...]) -> Columns:
         """Edges of rows with ``count`` leads."""
         rows = places[: template.grid] if count == template.columns else places[template.grid :]
-        key = count, rows
+        side = template.cut if template.cut in {"left", "right"} and count > 1 else ""
+        key = count, rows, side
         if key not in self._known:
             chosen = list(rows)
             lefts, rights = (np.median([edge[i] for edge in self._page.reach(chosen)]) for i in (0, 1))
+            cut = Cut(side, (column_mm(template) or 0.0) * FLAT_PX_PER_MM) if side else None
             self._known[key] = fit_columns(
-                count, (float(lefts), float(rights)), self._page.evidence[chosen], self._lefts(chosen)
+                count, (float(lefts), float(rights)), self._page.evidence[chosen], self._lefts(chosen), cut
             )
         return self._known[key]
 
@@ -187,7 +211,7 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
     columns = fits.of(template.columns, template, places)
     grid = places[: template.grid]
     odds = template.prior + sum(row_odds(page, number) for number in range(len(page.rows)) if number not in places)
-    odds += _column_odds(columns)
+    odds += _column_odds(columns) + width_odds(template, (columns.edges[-1] - columns.edges[0]) / FLAT_PX_PER_MM)
     names = match_names(page, columns, places, template)
     lawful = law_odds(page, columns, grid, template)
     odds += names.odds + lawful

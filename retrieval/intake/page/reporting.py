@@ -27,6 +27,8 @@ less than this share of the columns shows ink, are signs of a mistaken row; one 
 AT_LEAST = 0.3
 """Certainty of an arrangement that is well ahead of all others, of rows that beat together but show no other sign of
 being understood: an ECG to be looked at, not one to be refused."""
+ANOTHER = 2
+"""So many rows of traces beside the layout's own are another ECG's, or the layout is a larger one."""
 LEAST_NAMES = 2
 """Printed names with which six rows of one lead each are told to be limb or chest leads."""
 ASSUMED = 0.5
@@ -66,7 +68,7 @@ def _certainty(found: Analysis, picture: tuple[int, int]) -> float:
     naming = found.naming
     named = max(naming.certainty, AT_LEAST * naming.ahead) if naming.beating else naming.certainty
     certainty = float(np.clip(sure * named * upright * placed, 0, 1))
-    if doubts(naming, found.rows, found.cells) or cut_short(found, picture):
+    if doubts(naming, found.rows, found.cells) or cut_short(found, picture) or naming.others >= ANOTHER:
         return min(certainty, DOUBTED)
     return certainty
 
@@ -175,6 +177,9 @@ def _lead_notes(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
     naming = found.naming
     if naming.layout == "unknown":
         return
+    if naming.others >= ANOTHER:
+        note = f"beside the rows that were read {naming.others} more beat: is there another ECG in the picture?"
+        yield Finding("other_traces", note, DOUBTED)
     shown = {cell.lead for cell in found.shown}
     expected = {cell.lead for cell in found.cells}
     lost = [lead for lead in LEADS if lead in expected and lead not in shown]
@@ -189,6 +194,12 @@ def _lead_notes(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
     if cut_short(found, report.picture):
         note = f"the rows end after {seconds:.1f} s while the picture goes on: part of the page may be covered"
         yield Finding("cut_off", note)
+    elif naming.cut in {"left", "right"}:
+        part = {"left": "end", "right": "beginning"}[naming.cut]
+        note = f"the rows are {seconds:.1f} s long where 10 are usual: they are read as the {part} of a page"
+        yield Finding("cut_off", note)
+    elif naming.cut == "top":
+        yield Finding("cut_off", "the first row of leads is not in the picture: it is read as a page without it")
     elif seconds < SHORT * FULL_SECONDS and found.page.ruled and not 4.7 <= seconds <= 5.3:
         note = f"the rows are {seconds:.1f} s long where 10 are usual: the page may be cut off"
         yield Finding("cut_off", note)

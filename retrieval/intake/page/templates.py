@@ -15,6 +15,8 @@ PRIOR = {
 }  # fmt: skip
 """How often each is met, roughly; what is seen on the page soon outweighs it."""
 CABRERA = 0.08
+CUT = 0.02
+"""How often a picture shows one certain part of its page alone."""
 RHYTHM: dict[str, float] = {lead: 0.02 for lead in LEADS} | {"II": 0.6, "V1": 0.15, "V5": 0.06}
 """Which lead a long strip shows."""
 USUAL_THREE, TOGETHER = ("II", "V1", "V5"), 3.0
@@ -32,18 +34,25 @@ class Slot:
 
 @dataclass(frozen=True)
 class Template:
-    """Rows of slots from top to bottom; ``grid`` rows hold ``columns`` leads each, those below are long strips."""
+    """Rows of slots from top to bottom; ``grid`` rows hold ``columns`` leads each, those below are long strips.
+
+    Where a picture shows a part of it, ``cut`` is the side that is lacking: ``"left"``, ``"right"`` or ``"top"``; and
+    ``first`` is how many whole columns are lacking on the left.
+    """
 
     name: str
     order: str
     rows: tuple[tuple[Slot, ...], ...]
     grid: int
     columns: int
+    cut: str = ""
+    first: int = 0
 
     @property
     def prior(self) -> float:
         """Logarithm of how often it is met."""
-        return log(PRIOR[self.name]) + log(CABRERA if self.order == "cabrera" else 1 - CABRERA)
+        order = CABRERA if self.order == "cabrera" else 1 - CABRERA
+        return log(PRIOR[self.name] * order * (CUT if self.cut else 1.0))
 
 
 @cache

@@ -174,3 +174,80 @@ def test_columns_are_found_at_gaps_in_line() -> None:
     columns = fit_columns(4, (LEFT, LEFT + LENGTH), evidence, np.zeros(0))
     np.testing.assert_allclose(columns.edges[1:4], [LEFT + 12 + k * 370 for k in (1, 2, 3)], atol=mm(0.7))
     assert min(columns.support) > 0.5
+
+
+def cut_page(layout: str, first: float, last: float, order: str = "standard") -> PageEvidence:
+    """What a picture shows of a page of which it begins and ends at these shares of the rows."""
+    page = page_of(layout, order)
+    left, right = LEFT + first * LENGTH, LEFT + last * LENGTH
+    rows = tuple(replace(row, left=left, right=right) for row in page.rows)
+    names = tuple(name for name in page.names if left <= name.left < right)
+    return PageEvidence(rows, beating(page), page.evidence, names)
+
+
+@pytest.mark.parametrize("layout", ["3x4", "3x4+1", "3x4+3", "6x2"])
+@pytest.mark.parametrize("order", ["standard", "cabrera"])
+@pytest.mark.parametrize("last", [0.47, 0.61, 0.72, 0.84])
+def test_the_beginning_of_a_page_is_read_as_such(layout: str, order: str, last: float) -> None:
+    if layout == "6x2" and last < 0.6:
+        pytest.skip("one column of six leads is a page of its own")
+    naming = name_layout(cut_page(layout, 0.0, last, order))
+    assert (naming.layout, naming.order, naming.cut) == (layout, order, "right")
+    plan = layout_named(layout, order=order)
+    width = 1 / len(plan.rows[0])
+    shown = sum(number * width < last - 0.01 for number in range(len(plan.rows[0])))
+    assert [slot.lead for slot in naming.rows[1]] == list(plan.rows[1][:shown])
+    inner = np.array(naming.columns[shown].edges[1:-1])
+    assert np.abs(inner - LEFT - LENGTH * width * np.arange(1, shown)).max() < mm(4.0)
+    assert naming.certainty > 0.9
+
+
+@pytest.mark.parametrize("layout", ["3x4", "3x4+1", "3x4+3"])
+@pytest.mark.parametrize("first", [0.16, 0.28, 0.39, 0.53])
+def test_the_end_of_a_page_is_read_as_such(layout: str, first: float) -> None:
+    naming = name_layout(cut_page(layout, first, 1.0))
+    assert (naming.layout, naming.cut) == (layout, "left")
+    shown = layout_named(layout).rows[2][int(first * 4) :]
+    assert len(naming.rows[2]) == len(shown)
+    # Without its name, and with waves that obey no law, nothing tells what the column is that the edge cuts.
+    assert [slot.lead for slot in naming.rows[2][1:]] == list(shown[1:])
+
+
+def test_a_page_without_its_first_row_is_read_from_its_second_on() -> None:
+    page = page_of("3x4+1")
+    names = tuple(name for name in page.names if name.middle > page.rows[0].baseline)
+    below = PageEvidence(page.rows[1:], page.heights[1:], page.evidence[1:], names)
+    naming = name_layout(below)
+    assert (naming.layout, naming.cut) == ("3x4+1", "top")
+    assert [[slot.lead for slot in row] for row in naming.rows] == [
+        ["II", "aVL", "V2", "V5"],
+        ["III", "aVF", "V3", "V6"],
+        ["II"],
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("length", [0.5, 1.0, 2.0])
+def test_whole_pages_at_any_speed_are_not_cut(layout: str, length: float) -> None:
+    """Half as long is five seconds, or 10 s of narrow paper; twice as long is 50 mm/s."""
+    page = page_of(layout)
+    rows = tuple(replace(row, right=LEFT + length * LENGTH) for row in page.rows)
+    names = tuple(
+        replace(
+            name, left=LEFT + 8 + length * (name.left - LEFT - 8), right=LEFT + 28 + length * (name.left - LEFT - 8)
+        )
+        for name in page.names
+    )
+    nothing = np.full((len(rows), round(LEFT + length * LENGTH + 60)), np.nan)
+    naming = name_layout(PageEvidence(rows, nothing, np.zeros(nothing.shape, np.float32), names))
+    assert (naming.layout, naming.cut) == (layout, "")
+
+
+def test_rows_of_a_second_page_are_counted() -> None:
+    page = page_of("3x4+1")
+    far = page.rows[-1].baseline + 200
+    below = tuple(replace(row, baseline=row.baseline + far) for row in page.rows)
+    one, other = beating(page), np.roll(beating(page), 70, axis=1)
+    both = PageEvidence((*page.rows, *below), np.vstack([one, other]), np.tile(page.evidence, (2, 1)), page.names)
+    assert name_layout(both).others >= 2
+    assert name_layout(PageEvidence(page.rows, one, page.evidence, page.names)).others == 0
