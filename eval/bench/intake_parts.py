@@ -4,8 +4,8 @@ Run by hand: ``python -m eval.bench.intake_parts FOLDER... [--workers 2] [--out 
 
 People crop: the end of the rows, their beginning, the first row of leads is not in the picture; or two ECGs are. And
 monitors show light traces on a dark ground. The pictures and their truth are those of ``eval.bench.intake_scans``, as
-far as they lie straight; a lead of which less than a third is left is not asked for. Of two pictures in one, one
-below the other, either may be read, but not without a doubt said.
+far as they lie straight; a lead of which less than a third is left is not asked for. The pitch is not judged: a
+person measured it in the middle of the whole page. Of two pictures in one, one below the other, either may be read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.bench.boxes import TrueLead
-from eval.bench.intake_scans import CERTAIN, SUFFIXES, judge
+from eval.bench.boxes import TrueLead, agreement
+from eval.bench.intake_scans import CERTAIN, SUFFIXES
 from eval.bench.pages.renderers import print_page
 from eval.bench.truth import PictureTruth, load_truth
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import NotAnEcg
+from retrieval.intake import IntakeReport
 from retrieval.intake.image_reader import read_image
 from retrieval.intake.page.reading import read_page
 
@@ -56,7 +57,7 @@ def part_of_truth(truth: PictureTruth, window: Window) -> PictureTruth:
     leads = []
     for lead in truth.leads:
         box = np.clip(lead.box - moved, low, high)
-        if np.ptp(box, axis=0).prod() >= LEFT_OVER * np.ptp(lead.box, axis=0).prod():
+        if (np.ptp(box, axis=0) >= LEFT_OVER * np.ptp(lead.box, axis=0)).all():
             leads.append(TrueLead(lead.lead, lead.row, box))
     corners = np.clip(truth.corners - moved, low, high)
     return replace(truth, size=(right - left, bottom - top), leads=tuple(leads), corners=corners)
@@ -76,23 +77,34 @@ def windows(truth: PictureTruth) -> Iterator[tuple[str, Window]]:
 
 
 def verdict_on(pixels: Rgb, truth: PictureTruth) -> str:
-    """The verdict of ``judge`` on a picture; one of the leads that nobody asks for is no lead more."""
+    """The verdict on a picture; one of the leads that nobody asks for is no lead more."""
     try:
         _, report, _ = read_page(pixels)
     except NotAnEcg:
         return "refused"
     least = LEFT_OVER * min(np.ptp(lead.box[:, 0]) for lead in truth.leads if lead.lead in LEADS)
     kept = tuple(lead for lead in report.leads if np.ptp(np.array(lead.box)[:, 0]) >= least)
-    return judge(replace(report, leads=kept), truth).verdict
+    return judged_report(replace(report, leads=kept), truth)
 
 
-def verdict_on_two(pixels: Rgb) -> str:
-    """Of two ECGs in one picture one may be read, if that is said to be doubtful."""
+def judged_report(report: IntakeReport, truth: PictureTruth) -> str:
+    """As ``judge``, whatever the pitch."""
+    wanted = [lead for lead in truth.leads if lead.lead in LEADS]
+    places = agreement(report.leads, wanted, truth.px_per_mm)
+    if places.all_right and report.layout in (truth.layout, *truth.also):
+        return "right"
+    if places.all_placed:
+        return "nearly"
+    return "wrong, silent" if report.certainty >= CERTAIN else "wrong, said"
+
+
+def verdict_on_two(pixels: Rgb, truths: Sequence[PictureTruth]) -> str:
+    """The better of the verdicts on what was read, held against each of the two."""
     try:
         _, report, _ = read_page(pixels)
     except NotAnEcg:
         return "refused"
-    return "wrong, silent" if report.certainty >= CERTAIN else "wrong, said"
+    return min((judged_report(report, truth) for truth in truths), key=VERDICTS.index)
 
 
 def pixels_of(file: Path, truth: PictureTruth) -> Rgb:
@@ -111,11 +123,18 @@ def judged(pair: tuple[Path, Path], truths: dict[str, PictureTruth]) -> list[tup
         part = np.ascontiguousarray(pixels[top:bottom, left:right])
         found.append((file.name, name, verdict_on(part, part_of_truth(truth, (left, top, right, bottom)))))
     found.append((file.name, "negative", verdict_on(255 - pixels, truth)))
-    below = pixels_of(other, truths[other.name])
-    wide = min(pixels.shape[1], below.shape[1])
-    two = np.vstack([_as_wide(one, wide) for one in (pixels, below)])
-    found.append((file.name, "two in one", verdict_on_two(np.asarray(two, np.uint8))))
+    second = truths[other.name]
+    wide = min(truth.size[0], second.size[0])
+    pages = [_as_wide(one, wide) for one in (pixels, pixels_of(other, second))]
+    both = _scaled(truth, wide / truth.size[0]), _scaled(second, wide / second.size[0], pages[0].shape[0])
+    found.append((file.name, "two in one", verdict_on_two(np.asarray(np.vstack(pages), np.uint8), both)))
     return found
+
+
+def _scaled(truth: PictureTruth, times: float, down: float = 0.0) -> PictureTruth:
+    leads = tuple(replace(lead, box=lead.box * times + [0.0, down]) for lead in truth.leads)
+    x, y = truth.px_per_mm
+    return replace(truth, leads=leads, px_per_mm=(x * times, y * times))
 
 
 def _as_wide(pixels: Rgb, width: int) -> Rgb:

@@ -294,15 +294,19 @@ def strip_odds(
     """For each lead, how much a long strip runs as that lead does in the grid, at its column or from the start."""
     odds = np.zeros(len(LEADS))
     start = round(columns.edges[0])
+    # Where the beginning is cut off, the lead that a strip shows may be none of those that are left, but like one.
+    begun = template.cut != "left"
+    most = STRIP_ODDS if begun else MOST_ODDS
     for row, slots in enumerate(template.rows[: template.grid]):
         for column, slot in enumerate(slots):
             if not slot.lead or slot.inverted:
                 continue
             left, right = (round(edge) for edge in columns.edges[column : column + 2])
             window = left + mm(1.5), right - mm(1.5)
-            apart = [page.apart(places[row], place, window, at + mm(1.5)) for at in {left, start}]
+            starts = {left, start} if begun else {left}
+            apart = [page.apart(places[row], place, window, at + mm(1.5)) for at in starts]
             apart = [value for value in apart if np.isfinite(value)]
-            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.05, 0.7, STRIP_ODDS) if apart else 0.0
+            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.05, 0.7, most) if apart else 0.0
     return odds
 
 
