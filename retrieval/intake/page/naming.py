@@ -127,8 +127,10 @@ def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
 
 
 def _only(found: list[_Candidate], layout: str, rows: int) -> list[_Candidate]:
-    """The candidates of one layout."""
+    """The candidates of one layout; as a page without its first row only where it looks most like that."""
     own = [candidate for candidate in found if candidate.template.name == layout]
+    if own and own[0] is not found[0]:
+        own = [candidate for candidate in own if candidate.template.cut != "top"]
     if not own:
         most = max(len(template.rows) for template in templates() if template.name == layout)
         raise BadArgument(

@@ -9,6 +9,7 @@ import pytest
 
 from retrieval.ecg.layouts import layout_named
 from retrieval.ecg.recording import LEADS
+from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import fit_columns
 from retrieval.intake.page.evidence import PageEvidence
 from retrieval.intake.page.marks import NAMES
@@ -251,3 +252,14 @@ def test_rows_of_a_second_page_are_counted() -> None:
     both = PageEvidence((*page.rows, *below), np.vstack([one, other]), np.tile(page.evidence, (2, 1)), page.names)
     assert name_layout(both).others >= 2
     assert name_layout(PageEvidence(page.rows, one, page.evidence, page.names)).others == 0
+
+
+def test_a_layout_that_was_set_by_hand_needs_its_rows_unless_the_first_is_seen_to_lack() -> None:
+    three = page_of("3x4")
+    with pytest.raises(BadArgument, match=r"the layout 3x4\+1 has 4 rows, and 3 rows of traces were found"):
+        name_layout(three, "3x4+1")
+    page = page_of("3x4+1")
+    names = tuple(name for name in page.names if name.middle > page.rows[0].baseline)
+    below = PageEvidence(page.rows[1:], page.heights[1:], page.evidence[1:], names)
+    naming = name_layout(below, "3x4+1")
+    assert (naming.layout, naming.cut, naming.better) == ("3x4+1", "top", "")
