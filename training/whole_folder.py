@@ -15,7 +15,8 @@ from index.store import sync_folder
 def whole_folder(out: Path) -> Iterator[Path]:
     """An empty folder beside ``out`` to write into; it takes that name, in place of what stood there, at the end.
 
-    What a killed process left half written is cleared away by the next one, and an exception takes it along. Of two
+    What a killed process left half written is cleared away by the next one, and an exception takes it along. Only
+    a process that is killed between the removal of an old folder and the naming of the new one leaves neither. Of two
     processes only one may write the same folder at a time.
 
     Args:

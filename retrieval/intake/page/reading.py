@@ -19,8 +19,7 @@ from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
 from retrieval.intake.page.naming import Naming
-from retrieval.intake.page.negative import FOUND as NEGATIVE
-from retrieval.intake.page.negative import is_negative, positive_of
+from retrieval.intake.page.negative import NEGATIVE, is_negative, positive_of
 from retrieval.intake.page.part import flat_of_picture, part_of, report_of_picture
 from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
@@ -120,13 +119,13 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
     try:
         return _understand(rgb, given)
-    except NotAnEcg as refusal:
+    except (NotAnEcg, BadArgument) as refusal:
         if not is_negative(rgb):
             raise
         dark = refusal.with_traceback(None)  # which would keep every array of the page while it is read again
     try:
         reading = _understand(positive_of(rgb), given)
-    except NotAnEcg:
+    except (NotAnEcg, BadArgument):
         raise dark from None
     return replace(reading, findings=(NEGATIVE, *reading.findings))
 

@@ -14,6 +14,7 @@ from retrieval.ecg.drawing import PageStyle, draw_page
 from retrieval.ecg.recording import LEADS, Recording
 from retrieval.ecg.simulator import simulate
 from retrieval.errors import NotAnEcg
+from retrieval.intake.correction import Correction
 from retrieval.intake.page.cut import part_below, parts_across, width_odds
 from retrieval.intake.page.negative import is_negative, positive_of
 from retrieval.intake.page.reading import understand
@@ -113,3 +114,10 @@ def test_what_is_no_ecg_is_refused_in_the_dark_too() -> None:
     stars[rng.integers(0, 600, 400), rng.integers(0, 900, 400)] = 255
     with pytest.raises(NotAnEcg):
         understand(stars)
+
+
+@pytest.mark.slow
+def test_a_negative_is_read_with_a_layout_that_was_set_by_hand(heart: Recording) -> None:
+    drawn = draw_page(heart, STYLE)
+    reading = understand(255 - drawn.pixels, Correction(layout="3x4+1"))
+    assert boxes_off_mm(drawn, reading) < 3.0
