@@ -1,4 +1,4 @@
-"""What task 3 asks in words: a sentence for each statement, and for two that stand together, in two languages."""
+"""What task 3 asks in words: each statement, and two that stand together, in two languages and in abbreviations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retrieval.scoring import Bools
 
 __all__ = ["LANGUAGES", "Questions", "questions_of"]
 
-LANGUAGES: Mapping[Language, str] = {"en": "English", "de": "German"}
+LANGUAGES: Mapping[Language, str] = {"en": "English", "de": "German", "short": "abbreviations"}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ __all__ = [
     "REFERENCES",
     "SIGNAL",
     "UNTRAINED",
+    "WORDED",
     "Encoder",
     "PageEncoder",
     "System",
@@ -44,10 +45,12 @@ ENCODED = "encoding"
 BM25 = "bm25"
 E5 = "e5"
 MINILM = "minilm"
+WORDED = "worded"
+"""The bundle, asked in the usual terms of a sentence as well, as the product asks it (``retrieval.rewording``)."""
 HYBRID = "hybrid"
-REFERENCES = frozenset({ORACLE, SIGNAL, BM25, E5, MINILM, HYBRID})
-"""Systems that know what a page does not show (the answer, the samples, the reports): printed beside the bundle, and
-no baselines that it must be ahead of."""
+REFERENCES = frozenset({ORACLE, SIGNAL, WORDED, BM25, E5, MINILM, HYBRID})
+"""Systems that know what a page does not show (the answer, the samples, the reports), and the bundle asked otherwise:
+printed beside the bundle, and no baselines that it must be ahead of."""
 
 
 @dataclass(frozen=True)

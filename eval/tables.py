@@ -22,6 +22,7 @@ from eval.systems import (
     PIXELS,
     SIGNAL,
     UNTRAINED,
+    WORDED,
 )
 from eval.tasks.search import HOW_MIXED, SearchFigures
 
@@ -29,6 +30,7 @@ __all__ = ["TITLES", "as_markdown", "change_table", "headline", "markdown_table"
 
 TITLES = {
     CHECKED: "this bundle",
+    WORDED: "asked in usual terms as well",
     HYBRID: "bundle and reports",
     UNTRAINED: "untrained tower",
     PIXELS: "PCA of pixels",

@@ -32,7 +32,8 @@ class Query:
     ``file`` is the path as given, ``None`` for a sentence or an object in memory; ``kind`` the reader that took it
     (``"text"`` for a sentence). ``page`` is the canonical page; ``recording`` exists where the file held
     samples; ``vector`` is the tower's answer, float32 ``[dim]`` of length 1. ``text`` is the sentence, or what was
-    sought beside an ECG; ``case_id`` the gallery's own case that was asked about (kind ``"case"``).
+    sought beside an ECG, ``also`` the usual terms in which it was asked as well (``retrieval.rewording``);
+    ``case_id`` the gallery's own case that was asked about (kind ``"case"``).
     """
 
     file: str | None
@@ -43,6 +44,12 @@ class Query:
     recording: Recording | None = field(default=None, compare=False, repr=False)
     vector: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     case_id: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """All that was asked in words: the sentence and its usual terms; empty for an ECG alone."""
+        return " ".join((self.text, *self.also)) if self.text is not None else ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ class Answer:
         }
         if self.query.text is not None:
             query["text"] = self.query.text
+        if self.query.also:
+            query["also"] = list(self.query.also)
         if self.query.case_id is not None:
             query["case_id"] = self.query.case_id
         answer: dict[str, Any] = {

@@ -53,7 +53,7 @@ class LoggedAnswer:
         gallery: the path that answered, at ``generation`` with so many ``cases``.
         bundle_name, bundle_sha256: whose towers made the vectors.
         vector: the question, float32 ``[dim]``.
-        words: the sentence that was asked, empty for an ECG.
+        words: the sentence that was asked and the terms that were added to it, empty for an ECG.
         ranked_by: what ordered the hits, as in ``Answer.ranked_by``.
         k: how many cases were asked for.
         where: which cases might answer, as it was given; None for all.

@@ -47,6 +47,7 @@ class Asked:
         k: how many; by default all that meet the condition, or 100 of a ranking.
         by: what ranks by a sentence: ``vectors``, ``words`` or ``both``.
         patients: whether the patients' keys go along.
+        as_written: take the sentence as it stands, and not in the usual terms of what it names as well.
     """
 
     where: str | None = None
@@ -55,6 +56,7 @@ class Asked:
     k: int | None = None
     by: RankedBy = "both"
     patients: bool = True
+    as_written: bool = False
 
     def __post_init__(self) -> None:
         if self.text is not None and self.ecg is not None:
@@ -92,7 +94,7 @@ def _ranked(engine: Engine, asked: Asked) -> list[Ranked]:
     """Ids with their similarity, where they are ranked by one."""
     k = asked.k or 100
     if asked.text is not None:
-        answer = engine.search(asked.text, k, where=asked.where, by=asked.by)
+        answer = engine.search(asked.text, k, where=asked.where, by=asked.by, as_written=asked.as_written)
     elif asked.ecg is not None:
         answer = engine.query(asked.ecg, k, where=asked.where)
     else:

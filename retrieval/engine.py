@@ -18,6 +18,7 @@ from retrieval.ecg.page import CanonicalPage, Gray, canonical_page
 from retrieval.ecg.recording import Recording, check
 from retrieval.errors import BadArgument, EmptySentence, NoWaveform
 from retrieval.intake import Intake
+from retrieval.rewording import Reworded, reworded
 
 if TYPE_CHECKING:
     from retrieval.intake.worker import Reader
@@ -120,6 +121,7 @@ class Engine:
         patient_key: str | None = None,
         where: WhereText | None = None,
         text: str | None = None,
+        as_written: bool = False,
     ) -> Answer:
         """The ``k`` nearest cases of one ECG.
 
@@ -129,12 +131,14 @@ class Engine:
             patient_key: whose ECG this is, where the file does not say so; that patient's own ECGs are listed apart.
             where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
             text: what is sought beside the ECG: its vector and that of the ECG count alike.
+            as_written: take the text as it stands, and not in the usual terms of what it names as well.
 
         Raises:
             BadInput: its children say what is wrong with the file; ``EmptySentence`` when the text holds no word.
             BadSearch: when the condition is none.
         """
-        return self.query_all([ecg], k, patient_keys=[patient_key], where=where, text=text)[0]
+        keys = [patient_key]
+        return self.query_all([ecg], k, patient_keys=keys, where=where, text=text, as_written=as_written)[0]
 
     def query_all(
         self,
@@ -144,53 +148,65 @@ class Engine:
         patient_keys: Sequence[str | None] | None = None,
         where: WhereText | None = None,
         text: str | None = None,
+        as_written: bool = False,
     ) -> list[Answer]:
         """As ``query`` for several ECGs, encoded and searched together; each answer is the same as alone."""
         _check_k(k)
         condition = condition_of(where)
-        words = None if text is None else sentence(text)
+        said = None if text is None else _said(text, as_written)
         queries = [as_query(self._read(ecg) if isinstance(ecg, str | Path) else ecg) for ecg in ecgs]
         given = patient_keys or [None] * len(queries)
         patients = [key or _own_key(query) for key, query in zip(given, queries, strict=True)]
         pages = [self._image(query) for query in queries]
         vectors = self.towers.encode_pages(pages, threads=1 if len(pages) == 1 else 0)
-        if words is not None:
-            vectors = unit_sum(vectors, self.towers.encode_texts([words]))
+        if said is not None:
+            vectors = unit_sum(vectors, said.vector(self.towers.encode_texts)[None])
+            queries = [replace(query, text=said.text, also=said.added) for query in queries]
         with self.gallery.snapshot() as generation:  # the facts, the ranks and the cases are of one generation
             asked = _Asked(self._place(generation), k, where, "vectors")
             found = self.gallery.find(vectors, k=k, exclude_patients=patients, where=condition)
             return [
-                self._answer(replace(query, vector=vector, text=words), asked, near, patient, found.recall)
+                self._answer(replace(query, vector=vector), asked, near, patient, found.recall)
                 for query, vector, near, patient in zip(queries, vectors, found.neighbours, patients, strict=True)
             ]
 
-    def search(self, text: str, k: int = 10, *, where: WhereText | None = None, by: RankedBy = "both") -> Answer:
+    def search(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        where: WhereText | None = None,
+        by: RankedBy = "both",
+        as_written: bool = False,
+    ) -> Answer:
         """The first ``k`` cases for a sentence.
 
         Args:
-            text: the sentence.
+            text: the sentence. What it names is asked for in its usual English and German terms as well
+                (``retrieval.rewording``), and ``Query.also`` says in which.
             k: how many, 1 or more.
             where: which cases may answer, as a text (docs/where.md) or a ``Filter``.
             by: ``vectors``, how near the ECG lies to the sentence; ``words``, whether the report has its words; or
                 ``both``, their lists fused.
+            as_written: search for the sentence as it stands.
 
         Raises:
             EmptySentence: when the text holds no word.
             BadSearch: when the condition is none.
         """
         _check_k(k)
-        words, condition = sentence(text), condition_of(where)
-        vector = self.towers.encode_texts([words])[0]
+        said, condition = _said(text, as_written), condition_of(where)
+        vector = said.vector(self.towers.encode_texts)
         with self.gallery.snapshot() as generation:
             recall = None
             if by == "words":
-                near = self.gallery.search_words(words, k, condition)
+                near = self.gallery.search_words(said.words, k, condition)
             elif by == "both":
-                near = self.gallery.search_hybrid(vector, words, k, condition)
+                near = self.gallery.search_hybrid(vector, said.words, k, condition)
             else:
                 found = self.gallery.find(vector[None], k=k, where=condition)
                 near, recall = found.neighbours[0], found.recall
-            query = Query(None, "text", text=words, vector=vector)
+            query = Query(None, "text", text=said.text, vector=vector, also=said.added)
             return self._answer(query, _Asked(self._place(generation), k, where, by), near, None, recall)
 
     def like(self, case_id: str, k: int = 10, *, where: WhereText | None = None) -> Answer:
@@ -288,6 +304,11 @@ def unit_sum(vectors: Vectors, others: Vectors) -> Vectors:
     return np.where(length > 1e-6, both / np.maximum(length, 1e-6), vectors).astype(np.float32)
 
 
+def _said(text: str, as_written: bool) -> Reworded:
+    line = sentence(text)
+    return Reworded.as_written(line) if as_written else reworded(line)
+
+
 def _case_query(case: Case, vector: NDArray[np.float32]) -> Query:
     """A case of the gallery as a query: its recording, where one is kept, and its vector."""
     recording = None
@@ -333,7 +354,7 @@ def logged(answer: Answer, k: int, where: WhereText | None) -> LoggedAnswer:
         bundle_name=answer.model.name,
         bundle_sha256=answer.model.sha256,
         vector=answer.query.vector,
-        words=answer.query.text or "",
+        words=answer.query.words,
         ranked_by=answer.ranked_by,
         k=k,
         where=where,

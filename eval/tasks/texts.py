@@ -1,7 +1,8 @@
 """Task 3, text to case: what a sentence finds among the ECGs of fold 10.
 
 A case is relevant when it carries every statement of the sentence. Systems search the pages, the reports hidden;
-beside them stand searches that read the reports of the same ECGs, and the product's own, which reads both.
+beside them stand searches that read the reports of the same ECGs, and the product's own, which reads both and asks in
+the usual terms of a sentence as well. The sentences are made of such terms: all of them are in the product's table.
 Intervals come from drawing the patients whose ECGs are searched (`PatientBootstrap.searched`); the sentences are the
 same in every draw.
 """
@@ -17,8 +18,9 @@ from eval.hybrid import hybrid_scores
 from eval.measures import Measure
 from eval.questions import LANGUAGES, Questions, questions_of
 from eval.split import Part, Split
-from eval.systems import BM25, CHECKED, E5, HYBRID, MINILM, System
+from eval.systems import BM25, CHECKED, E5, HYBRID, MINILM, WORDED, System
 from eval.text_search import ReportSearch
+from retrieval.rewording import reworded
 from retrieval.scoring import Bools, Floats, cosine
 
 __all__ = ["text_measures"]
@@ -42,13 +44,16 @@ def text_measures(
     questions = questions_of(split.queries)
     scores = _scores(split.queries, questions, systems, searches)
     lines: list[Measure] = []
-    for place, named in enumerate(LANGUAGES.values()):
+    for place, (language, named) in enumerate(LANGUAGES.items()):
         rows = slice(place * len(questions.codes), (place + 1) * len(questions.codes))
         found = {name: bootstrap.searched(table[rows], questions.relevant, K) for name, table in scores.items()}
         for kind, single in KINDS:
             chosen = questions.single == single
             if chosen.any():
-                lines += _lines(found, chosen, f"text to case, {named}, {kind} ({int(chosen.sum())} queries)", single)
+                headline = single and language != "short"
+                lines += _lines(
+                    found, chosen, f"text to case, {named}, {kind} ({int(chosen.sum())} queries)", headline
+                )
     return lines
 
 
@@ -63,8 +68,11 @@ def _scores(
         texts = system.text_vectors(sentences)
         if texts is not None:
             found[system.name] = cosine(texts, np.asarray(system.queries))
-        if texts is not None and system.name == CHECKED and sentences:
-            found[HYBRID] = hybrid_scores(system.queries, reports, texts, sentences)
+        if system.encode_texts is not None and system.name == CHECKED and sentences:
+            said = [reworded(sentence) for sentence in sentences]
+            vectors = np.stack([one.vector(system.encode_texts) for one in said])
+            found[WORDED] = cosine(vectors, np.asarray(system.queries))
+            found[HYBRID] = hybrid_scores(system.queries, reports, vectors, [one.words for one in said])
     return found | {search.name: search.scores(sentences, reports) for search in searches}
 
 

@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from retrieval.app.console import out, print_json, progress_bar
-from retrieval.app.opening import BundleOption, GalleryOption, JsonOption, WhereOption, open_engine
+from retrieval.app.opening import (
+    AsWrittenOption,
+    BundleOption,
+    GalleryOption,
+    JsonOption,
+    WhereOption,
+    open_engine,
+)
 
 SCHEMA = "nearbeat.cohort/1"
 
@@ -35,6 +42,7 @@ def cohort(
         Literal["vectors", "words", "both"],
         typer.Option(help="What ranks by a sentence, as in nearbeat search."),
     ] = "both",
+    as_written: AsWrittenOption = False,
     no_patients: Annotated[bool, typer.Option("--no-patients", help="Leave the patients' keys out.")] = False,
     gallery: GalleryOption = None,
     bundle: BundleOption = None,
@@ -44,7 +52,7 @@ def cohort(
     from retrieval.cohort import Asked, write_cohort
     from retrieval.engine import condition_of
 
-    asked = Asked(where, text, ecg, k, by, not no_patients)
+    asked = Asked(where, text, ecg, k, by, not no_patients, as_written)
     condition_of(where)  # refused before a gallery is opened or built
     with open_engine(gallery, bundle) as engine, progress_bar("Exporting") as progress:
         count = write_cohort(engine, asked, to, progress)

@@ -129,6 +129,7 @@ def _section(section: Section, counts: Mapping[str, int]) -> dict[str, Any]:
         "note": section.note,
         "kind": answer.query.kind.replace("_", " "),
         "text": answer.query.text,
+        "also": answer.query.also,
         "warnings": answer.query.warnings,
         "simulated": section.simulated,
         "original": data_uri(section.picture, "image/jpeg") if section.picture else None,

@@ -32,6 +32,10 @@ WhereOption = Annotated[
     str | None,
     typer.Option("--where", help='Which cases may answer, such as "age >= 60 and has AFIB" (docs/where.md).'),
 ]
+AsWrittenOption = Annotated[
+    bool,
+    typer.Option("--as-written", help="Ask in these words alone, not in the usual English and German terms as well."),
+]
 LogOption = Annotated[
     Path | None,
     typer.Option("--log", help="File in which each answer is put down; nearbeat replay gives it again from there."),

@@ -19,6 +19,7 @@ from retrieval.app.correction_options import (
 )
 from retrieval.app.declaring import RateOption, UnitOption
 from retrieval.app.opening import (
+    AsWrittenOption,
     BundleOption,
     GalleryOption,
     JsonOption,
@@ -64,6 +65,7 @@ def query(
     text: Annotated[
         str | None, typer.Option("--text", help="What is sought beside the ECG; both count alike.")
     ] = None,
+    as_written: AsWrittenOption = False,
     rate: RateOption = None,
     unit: UnitOption = None,
     turn: TurnOption = 0,
@@ -93,7 +95,7 @@ def query(
     with Reader() as reader:
         taken = reader.ahead(files, correction, Declared(rate, unit))  # the first file is read while the towers load
         with open_engine(gallery, bundle, log) as engine:
-            ask = partial(engine.query, k=k, patient_key=patient, where=where, text=words)
+            ask = partial(engine.query, k=k, patient_key=patient, where=where, text=words, as_written=as_written)
             answers = [
                 _one(engine, str(file), coming, ask, as_json) for file, coming in zip(files, taken, strict=True)
             ]
@@ -114,6 +116,7 @@ def search(
         typer.Option(help="vectors: how near the ECGs lie; words: whether the reports have its words; both: fused."),
     ] = "both",
     where: WhereOption = None,
+    as_written: AsWrittenOption = False,
     log: LogOption = None,
     as_json: JsonOption = False,
     html: HtmlOption = None,
@@ -124,7 +127,7 @@ def search(
     words = sentence(text)  # refused before a gallery is opened or built
     condition_of(where)
     with open_engine(gallery, bundle, log) as engine:
-        answer = engine.search(words, k, where=where, by=by)
+        answer = engine.search(words, k, where=where, by=by, as_written=as_written)
         _print(engine, answer, as_json)
         if html is not None:
             _write_page(engine, [answer], html, False)

@@ -37,6 +37,8 @@ def print_answer(
     """The query's line, its warnings, the nearest cases, what they have in common, and what speaks against it."""
     console.print()
     console.print(f"[bold]{escape(title or query_title(answer))}[/bold]")
+    if answer.query.also:
+        console.print(f"Also asked as: {escape(', '.join(answer.query.also))}")
     for warning in answer.query.warnings:
         console.print(f"[yellow]warning:[/yellow] {escape(warning)}")
     if not answer.hits:

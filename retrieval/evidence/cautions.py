@@ -100,7 +100,7 @@ def _is_paced(engine: Engine, answer: Answer) -> bool:
     if query.case_id is not None and "PACE" in engine.gallery.cases([query.case_id])[0].statements:
         return True
     if query.text is not None:
-        said = query.text.casefold()
+        said = query.words.casefold()
         words = (*synonyms("PACE"), *synonyms("PACE", "de"), "pacemaker", "schrittmacher")
         if any(word.casefold() in said for word in words):
             return True

@@ -129,20 +129,23 @@ class Desk:
         where: WhereText | None = None,
         text: str | None = None,
         patient: str | None = None,
+        as_written: bool = False,
     ) -> Answer:
         """The ``k`` nearest cases of what was read, with a sentence added to the picture where one is given.
 
         Raises:
             NearBeatError: as ``Engine.query``.
         """
-        more: dict[str, Any] = {} if text is None else {"text": text}
+        more: dict[str, Any] = {} if text is None else {"text": text, "as_written": as_written}
         asked = self._asked(k, where, text) | {"patient": patient is not None}
         with self._encoders, self._refusals("query", asked):
             self._check(k, text, where)
             answer = self.engine.query(intake, k, patient_key=patient, where=where, **more)
         return self._answered("query", asked, answer)
 
-    def search(self, text: str, k: int, where: WhereText | None = None, by: RankedBy = "both") -> Answer:
+    def search(
+        self, text: str, k: int, where: WhereText | None = None, by: RankedBy = "both", as_written: bool = False
+    ) -> Answer:
         """The first ``k`` cases for a sentence.
 
         Raises:
@@ -151,7 +154,7 @@ class Desk:
         asked = self._asked(k, where, text) | {"by": by}
         with self._encoders, self._refusals("search", asked):
             self._check(k, text, where)
-            answer = self.engine.search(text, k, where=where, by=by)
+            answer = self.engine.search(text, k, where=where, by=by, as_written=as_written)
         return self._answered("search", asked, answer)
 
     def like(self, case_id: str, k: int, where: WhereText | None = None) -> Answer:

@@ -71,6 +71,11 @@ CorrectionForm = Annotated[
         examples=['{"turns": 1, "speed": 50}'],
     ),
 ]
+AsWrittenForm = Annotated[
+    bool,
+    BeforeValidator(flag),
+    Form(description="Whether the text is asked as it stands, not in the usual English and German terms as well."),
+]
 EvidenceForm = Annotated[bool, BeforeValidator(flag), Form(description="Whether the answer is weighed.")]
 EvidenceQuery = Annotated[bool, BeforeValidator(flag), Query(description="Whether the answer is weighed.")]
 KQuery = Annotated[int, Query(ge=1, le=MOST_K, description="How many cases.", examples=[10])]

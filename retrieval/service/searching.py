@@ -19,6 +19,7 @@ from retrieval.service.parts import (
     MOST_BESIDE,
     MOST_LETTERS,
     UPLOADED,
+    AsWrittenForm,
     CorrectionForm,
     DeskOf,
     EvidenceForm,
@@ -81,11 +82,12 @@ def query(
     page: PageForm = None,
     correction: CorrectionForm = None,
     beside: Beside = [],  # noqa: B006  # FastAPI copies it for each request
+    as_written: AsWrittenForm = False,
     evidence: EvidenceForm = True,
 ) -> Response:
     """Find the documented cases that are nearest to an ECG."""
     intake = read_upload(desk, file, page, correction, beside)
-    return result(desk, desk.query(intake, k, where, text, patient), evidence, intake)
+    return result(desk, desk.query(intake, k, where, text, patient, as_written), evidence, intake)
 
 
 @router.post("/search", response_model=ResultShape, responses=problems(408, 413))
@@ -96,10 +98,11 @@ def search(
     k: KForm = 10,
     where: WhereForm = None,
     by: Annotated[RankedBy, Form(description="What orders the cases.")] = "both",
+    as_written: AsWrittenForm = False,
     evidence: EvidenceForm = True,
 ) -> Response:
     """Find the documented cases that fit a sentence. It travels in the body: addresses end up in logs."""
-    return result(desk, desk.search(text, k, where, by), evidence)
+    return result(desk, desk.search(text, k, where, by, as_written), evidence)
 
 
 @router.get("/like/{case_id:path}", response_model=ResultShape, responses=problems(404))

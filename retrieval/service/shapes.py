@@ -47,6 +47,7 @@ class AskedShape(Shape):
     kind: str = Field(examples=["image"])
     warnings: list[str] = Field(examples=[[]])
     text: str | None = None
+    also: list[str] | None = Field(None, description="the usual terms in which the text was asked as well")
 
 
 class PlaceShape(Shape):

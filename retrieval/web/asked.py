@@ -126,6 +126,7 @@ class Asked:
         case_id: of the case.
         k: how many cases.
         by: what orders the cases of a sentence.
+        as_written: whether the text is asked as it stands, not in its usual terms as well.
         filters: which cases may answer.
         example: the name of the simulated example that this is.
     """
@@ -138,6 +139,7 @@ class Asked:
     case_id: str = ""
     k: int = 10
     by: RankedBy = "both"
+    as_written: bool = False
     filters: Filters = field(default_factory=Filters)
     example: str = ""
 
@@ -177,6 +179,11 @@ def by_of(form: Form) -> RankedBy:
     """What orders the cases of a sentence."""
     given = first(form, "by")
     return "words" if given == "words" else "vectors" if given == "vectors" else "both"
+
+
+def as_written_in(form: Form) -> bool:
+    """Whether a text is to be asked as it stands."""
+    return first(form, "as_written") == "1"
 
 
 def correction_of(form: Form) -> Correction | None:

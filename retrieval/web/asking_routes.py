@@ -110,6 +110,7 @@ class AskingRoutes:
             text=text,
             k=asking.k_of(form),
             by=asking.by_of(form),
+            as_written=asking.as_written_in(form),
             filters=asking.filters_of(form),
         )
         return self._kept(visitor, asked)

@@ -88,6 +88,8 @@ def _query(sheet: _Sheet, entry: Entry, values: dict[str, Any], t: Words) -> Non
         sheet.line(f"{t('answer.where')} {values['where']}")
     if entry.asked.text and entry.asked.kind == "ecg":
         sheet.line(f"+ {entry.asked.text}")
+    if values["also"]:
+        sheet.line(t("read.also", terms=values["also"]))
     if values["figure"]:
         _ecg(sheet, entry, "query")
     if values["read"]:

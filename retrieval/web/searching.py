@@ -33,7 +33,7 @@ def ask(desk: Desk, asked: Asked, number: int, known: Entry | None = None) -> En
     """
     where = asked.filters.condition()
     if asked.kind == "text":
-        return _entry(desk, asked, number, desk.search(asked.text, asked.k, where, asked.by))
+        return _entry(desk, asked, number, desk.search(asked.text, asked.k, where, asked.by, asked.as_written))
     if asked.kind == "case":
         answer = desk.like(asked.case_id, asked.k, where)
         return replace(_entry(desk, asked, number, answer), case=desk.case(asked.case_id))
@@ -43,7 +43,7 @@ def ask(desk: Desk, asked: Asked, number: int, known: Entry | None = None) -> En
         if not isinstance(error, BadInput) and error.kind != "extra_missing":
             raise
         return Entry(number, asked, error=error)
-    answer = desk.query(intake, asked.k, where, asked.text or None)
+    answer = desk.query(intake, asked.k, where, asked.text or None, as_written=asked.as_written)
     return replace(_entry(desk, asked, number, answer), intake=intake)
 
 

@@ -36,6 +36,7 @@ def answer_values(entry: Entry, t: Words) -> dict[str, Any]:
         "asked": entry.asked,
         "given": entry.asked.filters,
         "where": entry.asked.filters.condition(),
+        "also": ", ".join(answer.query.also),
         "heading": heading_of(entry, t),
         "kind": t(f"kind.{entry.asked.kind}"),
         "simulated": simulated_query(entry),

@@ -14,7 +14,7 @@ from eval.bootstrap import PatientBootstrap
 from eval.hybrid import hybrid_scores, word_scores
 from eval.questions import LANGUAGES, questions_of
 from eval.split import split_by_fold
-from eval.systems import BM25, CHANCE, CHECKED, HYBRID, PIXELS, System, chance
+from eval.systems import BM25, CHANCE, CHECKED, HYBRID, PIXELS, WORDED, System, chance
 from eval.tasks.texts import text_measures
 from eval.text_search import Bm25Search
 from retrieval.ecg.statements import STATEMENTS, synonyms
@@ -41,11 +41,15 @@ def unit_with_none(table):
     return table / np.linalg.norm(table, axis=1, keepdims=True)
 
 
-def spell(texts):
-    """A text tower that knows each statement's usual wording."""
-    words = [[synonyms(code, language)[0].lower() for language in ("en", "de")] for code in CODES]
-    table = np.array([[float(any(word in text.lower() for word in both)) for both in words] for text in texts])
-    return unit_with_none(table).astype(np.float32)
+def spell(texts, languages=("en", "de", "short")):
+    """A text tower that knows each statement's usual wording, and abbreviations between commas."""
+
+    def says(text, code):
+        words = [synonyms(code, language)[0].lower() for language in languages if language != "short"]
+        short = "short" in languages and synonyms(code, "short")[0] in text.split(", ")
+        return float(short or any(word in text.lower() for word in words))
+
+    return unit_with_none(np.array([[says(text, code) for code in CODES] for text in texts])).astype(np.float32)
 
 
 def reader(split, keep=None, name=CHECKED):
@@ -80,11 +84,12 @@ def test_questions_are_those_that_enough_ecgs_answer(split):
     assert found.single.tolist() == sorted(found.single.tolist(), reverse=True)
 
 
-def test_sentences_in_two_languages(split):
+def test_sentences_in_two_languages_and_in_short(split):
     found = questions_of(split.queries)
     place = found.codes.index(("AFIB",))
     assert found.sentences("en")[place] == "atrial fibrillation"
     assert found.sentences("de")[place] == "Vorhofflimmern"
+    assert found.sentences("short")[place] == "AF"
     pair = int(np.flatnonzero(~found.single)[0])
     for language in LANGUAGES:
         words = [synonyms(code, language)[0].lower() for code in found.codes[pair]]
@@ -104,7 +109,7 @@ def test_a_reader_of_statements_finds_them_and_chance_is_the_prevalence(split):
     lines = text_measures(split, [reader(split), blind, chance_of(split)], bootstrap, [Bm25Search()])
     questions = questions_of(split.queries)
     assert {line.setting.split(", ")[1] for line in lines} == set(LANGUAGES.values())
-    assert len({line.key for line in lines}) == len(lines) == 2 * 2 * 4
+    assert len({line.key for line in lines}) == len(lines) == 3 * 2 * 4
     for line in lines:
         assert PIXELS not in line.scores  # No text tower, no column.
         if line.metric == "macro P@10":
@@ -154,12 +159,31 @@ def test_pages_and_reports_together_find_what_neither_finds(split):
     lines = text_measures(told, [reader(told, halves[0]), chance_of(told)], bootstrap, [Bm25Search()])
     for line in lines:
         if "German, single" in line.setting and line.metric == "macro P@10":
+            assert line.scores[WORDED].value == pytest.approx(line.scores[CHECKED].value)
             assert line.scores[HYBRID].value > max(line.scores[CHECKED].value, line.scores[BM25].value) + 0.1
         if "German, single" in line.setting and "less this" in line.metric:
             assert set(line.scores) == {BM25}
             assert line.scores[BM25].interval[0] > 0
-        if "share of BM25" in line.metric:
+        if "share of BM25" in line.metric and "abbrev" not in line.setting:
             assert line.scores[CHANCE].value < 1
+
+
+def test_the_product_asks_in_the_usual_terms_as_well(split):
+    """A tower that reads English alone, and reports in German: each finds what the other language asks for."""
+    told = worded(split, CODES)
+
+    def english(texts):
+        return spell(texts, ("en",))
+
+    system = System(CHECKED, *(carried(part) for part in told.parts), encode_texts=english)
+    lines = text_measures(told, [system], PatientBootstrap(told.queries.patients, 20), [Bm25Search()])
+    found = {
+        line.setting.split(", ")[1]: line.scores for line in lines if "single" in line.setting and "P@10" in line.key
+    }
+    for language in ("German", "abbreviations"):
+        assert found[language][CHECKED].value < 0.5
+        assert found[language][WORDED].value == pytest.approx(1.0)
+    assert found["abbreviations"][BM25].value < 0.5 < found["abbreviations"][HYBRID].value
 
 
 def test_the_hybrid_is_the_products_own_search(split):

@@ -93,12 +93,46 @@ def test_a_page_is_as_good_as_its_recording(engine, make_recording):
     assert engine.query(canonical_page(recording)).hits == engine.query(recording).hits
 
 
-def test_a_sentence_finds_what_its_vector_finds(engine, towers):
-    answer = engine.search("  atrial \n fibrillation ", k=2, by="vectors")
+def test_a_sentence_as_written_finds_what_its_vector_finds(engine, towers):
+    answer = engine.search("  atrial \n fibrillation ", k=2, by="vectors", as_written=True)
     assert (answer.query.text, answer.query.kind, answer.query.file) == ("atrial fibrillation", "text", None)
     with Gallery.open(engine.gallery.path) as gallery:
         (expected,) = gallery.search(towers.encode_texts(["atrial fibrillation"]), k=2)
     assert [(hit.case_id, hit.score) for hit in answer.hits] == [(n.case_id, n.score) for n in expected]
+
+
+def test_a_finding_is_asked_in_its_usual_terms_as_well_and_the_answer_says_so(engine, towers):
+    terms = ("Vorhofflimmern", "atrial fibrillation")
+    with Gallery.open(engine.gallery.path) as gallery:
+        vector = towers.encode_texts(terms).astype(float).sum(axis=0)
+        vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+        expected = gallery.search_hybrid(vector, "Vorhofflimmern atrial fibrillation", k=12)
+    answer = engine.search("Vorhofflimmern", k=12)
+    assert answer.query.also == ("atrial fibrillation",)
+    assert answer.as_json()["query"] == {
+        "file": None,
+        "kind": "text",
+        "warnings": [],
+        "text": "Vorhofflimmern",
+        "also": ["atrial fibrillation"],
+    }
+    assert [hit.case_id for hit in answer.hits] == [near.case_id for near in expected]
+    words = engine.search("Vorhofflimmern", k=12, by="words")  # no report has the German word
+    assert {hit.report for hit in words.hits} == {"Atrial fibrillation."}
+    plain = engine.search("Vorhofflimmern", k=12, by="words", as_written=True)
+    assert (plain.hits, plain.query.also) == ((), ())
+    assert "also" not in plain.as_json()["query"]
+
+
+def test_what_is_sought_beside_an_ecg_is_asked_in_its_usual_terms_as_well(engine, make_recording):
+    german, english = (engine.query(make_recording(7), k=12, text=text) for text in ("Vorhofflimmern", "AF"))
+    assert (german.query.also, english.query.also) == (
+        ("atrial fibrillation",),
+        ("atrial fibrillation", "Vorhofflimmern"),
+    )
+    plain = engine.query(make_recording(7), k=12, text="Vorhofflimmern", as_written=True)
+    assert plain.query.also == ()
+    assert [hit.score for hit in plain.hits] != [hit.score for hit in german.hits]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t", "?!…", "--"])

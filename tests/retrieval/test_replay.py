@@ -160,8 +160,10 @@ def test_the_engine_puts_down_every_answer_and_no_names(small_gallery, towers, t
     with Engine(Gallery.open(small_gallery), towers, AnswerLog(tmp_path / "log.db")) as engine:
         answers = engine.query_all([heartbeats(0, patient_key="p0"), heartbeats(41)], k=3, where="age > 1")
         answers.append(engine.search("Inferior infarct", k=2))
-        assert [answer.log_id for answer in answers] == [1, 2, 3]
-        assert answers[2].ranked_by == "both"
+        answers.append(engine.search("Vorhofflimmern", k=12, by="words"))  # which only its usual terms find
+        assert [answer.log_id for answer in answers] == [1, 2, 3, 4]
+        assert [answer.ranked_by for answer in answers[2:]] == ["both", "words"]
+        assert answers[3].hits
         for answer in answers:
             found = replay(engine.gallery, AnswerLog(tmp_path / "log.db").read(answer.log_id or 0))
             assert found.same

@@ -23,7 +23,7 @@ def check_answer(answer, file, kind, gallery, bundle, k):
     assert answer["schema"] == "nearbeat.answer/1"
     assert (answer["query"]["file"], answer["query"]["kind"]) == (file, kind)
     assert isinstance(answer["query"]["warnings"], list)
-    assert set(answer["query"]) == {"file", "kind", "warnings"} | ({"text"} if kind == "text" else set())
+    assert set(answer["query"]) == {"file", "kind", "warnings"} | ({"text", "also"} if kind == "text" else set())
     assert answer["gallery"] == {"path": str(gallery), "generation": 1, "cases": 9}
     assert answer["model"] == {"name": "toy", "sha256": Bundle.load(bundle).sha256}
     assert answer["exact"] is True
@@ -63,6 +63,9 @@ def test_json_of_a_sentence(nearbeat, toy_gallery, toy_bundle):
     answer = json.loads(done.stdout)
     check_answer(answer, None, "text", toy_gallery, toy_bundle, 2)
     assert answer["query"]["text"] == "Vorhofflimmern"
+    assert answer["query"]["also"] == ["atrial fibrillation"]
+    assert "Also asked as: atrial fibrillation\n" in nearbeat("search", "Vorhofflimmern").stdout
+    assert "Also asked" not in nearbeat("search", "Vorhofflimmern", "--as-written").stdout
 
 
 def test_several_files_give_a_line_each_in_order(nearbeat, ecg_files):
