@@ -1,7 +1,8 @@
-"""Which fusion of a search by vector and one by words finds most, on PTB-XL's fold 9.
+"""Which fusion of a search by vector and one by words finds most, and in which terms, on PTB-XL's fold 9.
 
-``python -m eval.bench.fusion --ptbxl FOLDER [--bundle FOLDER]`` prints a row for each rule and weight of the vectors:
-P@10 of statements and of pairs of them, in English and German. The rule of ``index.fusion`` was chosen by it.
+``python -m eval.bench.fusion --ptbxl FOLDER [--bundle FOLDER]`` prints a table for each way of asking, with a row for
+each rule and weight of the vectors: P@10 of statements and of pairs of them, in English, German and abbreviations. The
+rule of ``index.fusion`` was chosen by it, and that ``retrieval.rewording`` adds one usual term a language.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from eval.questions import LANGUAGES, Questions, questions_of
 from eval.split import split_by_fold
 from retrieval.corpora.ptbxl import PtbXl
 from retrieval.ecg.page import canonical_page
+from retrieval.ecg.statements import synonyms
+from retrieval.rewording import Reworded, reworded
 from retrieval.scoring import Floats, cosine
 from retrieval.towers.bundle import Bundle
 
@@ -42,15 +45,31 @@ def main() -> None:
     recordings = [corpus.recording(row) for row in part.rows]
     pages = towers.encode_pages([towers.image_of(canonical_page(one).pixels, one) for one in recordings])
     questions = questions_of(part, FEWEST)
-    sentences = [sentence for language in LANGUAGES for sentence in questions.sentences(language)]
-    vectors = cosine(towers.encode_texts(sentences), pages)
-    words = word_scores([row.report for row in part.rows], sentences)
+    reports = [row.report for row in part.rows]
     kinds = [f"{name}, {kind}" for name, kind in product(LANGUAGES.values(), ("single", "pairs"))]
-    _row(["fusion", *kinds, "mean"])
-    _row(["---"] * (len(kinds) + 2))
-    for name, scores in _choices(vectors, words):
-        reached = _precision(scores, questions)
-        _row([name, *(f"{100 * share:.1f}" for share in [*reached, float(np.mean(reached))])])
+    for way, asked in ways_of_asking(questions).items():
+        vectors = cosine(np.stack([one.vector(towers.encode_texts) for one in asked]), pages)
+        words = word_scores(reports, [one.words for one in asked])
+        _row([way, *kinds, "mean"])
+        _row(["---"] * (len(kinds) + 2))
+        for name, scores in _choices(vectors, words):
+            reached = _precision(scores, questions)
+            _row([name, *(f"{100 * share:.1f}" for share in [*reached, float(np.mean(reached))])])
+        sys.stdout.write("\n")
+
+
+def ways_of_asking(questions: Questions) -> dict[str, list[Reworded]]:
+    """The questions in every language: as they stand, in the usual terms as well, and in every wording there is."""
+    sentences = [sentence for language in LANGUAGES for sentence in questions.sentences(language)]
+    every = [
+        tuple(wording for code in codes for language in LANGUAGES for wording in synonyms(code, language))
+        for codes in questions.codes * len(LANGUAGES)
+    ]
+    return {
+        "as written": [Reworded.as_written(text) for text in sentences],
+        "usual terms": [reworded(text) for text in sentences],
+        "every wording": [Reworded(text, more, (text, *more)) for text, more in zip(sentences, every, strict=True)],
+    }
 
 
 def reciprocal_ranks(scores: Floats) -> Floats:
