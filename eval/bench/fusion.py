@@ -1,8 +1,8 @@
 """Which fusion of a search by vector and one by words finds most, and in which terms, on PTB-XL's fold 9.
 
 ``python -m eval.bench.fusion --ptbxl FOLDER [--bundle FOLDER]`` prints a table for each way of asking, with a row for
-each rule and weight of the vectors: P@10 of statements and of pairs of them, in English, German and abbreviations. The
-rule of ``index.fusion`` was chosen by it, and that ``retrieval.rewording`` adds one usual term a language.
+each rule and weight of the vectors: P@10 of statements and of pairs of them, in English, German and abbreviations.
+The rule of ``index.fusion`` was chosen by it, and that ``retrieval.rewording`` adds one usual term a language.
 """
 
 from __future__ import annotations
