@@ -23,6 +23,9 @@ from retrieval.superclass_words import SUPERCLASS_WORDS
 __all__ = ["Reworded", "reworded"]
 
 _WORD = re.compile(r"[^\W_]+")
+_MORE_OF_IT = re.compile(r"(?<=[A-Z]{2})s$")
+"""The plural of an abbreviation: ``PVCs``."""
+_PLURAL = re.compile(r"(?<=[^\Wsui_]{3})s$")
 _LANGUAGES: tuple[Literal["en", "de"], ...] = ("en", "de")
 _DENIALS = (
     "no",
@@ -44,6 +47,23 @@ _DENIAL_REACHES = 3
 _DENIAL_ENDS = re.compile(r"[.,;:!?]|\b(?:but|aber|sondern)\b", re.IGNORECASE)
 _OFTEN_OTHERWISE = frozenset({"Q", "SA", "EL", "NT", "normal"})
 """Short forms that mean something else in most sentences ("Q in III", "SA block"): only alone are they terms."""
+
+_FURTHER: Mapping[str, tuple[str, ...]] = {
+    "IMI": ("HWI",),
+    "AMI": ("VWI",),
+    "1AVB": ("AV block 1", "first degree heart block"),
+    "2AVB": ("AV block 2", "AV block II", "second degree heart block"),
+    "3AVB": ("AV block 3", "AV block III", "complete AV block", "third degree heart block"),
+    "CLBBB": ("LSB",),
+    "CRBBB": ("RSB",),
+    "PVC": ("ventricular extrasystole", "ventrikuläre Extrasystole"),
+    "PAC": ("supraventrikuläre Extrasystole",),
+    "WPW": ("Wolff-Parkinson-White",),
+    "AFIB": ("A fib", "VHFli"),
+    "PACE": ("pacemaker", "Schrittmacher"),
+    "MI": ("MI", "infarct", "infarction", "heart attack", "Infarkt", "Herzinfarkt"),
+}
+"""What else people write. The table of the statements, which towers are trained on and asked by, stays as it is."""
 
 Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
 _Words = tuple[str, ...]
@@ -128,8 +148,8 @@ def _replaced(text: str, found: Sequence[_Found], language: int) -> str:
 
 def _terms_in(text: str) -> Iterator[_Found]:
     spans = [(match.start(), match.end()) for match in _WORD.finditer(text)]
-    written = [text[begin:end] for begin, end in spans]
-    small = [folded(word) for word in written]
+    words = [text[begin:end] for begin, end in spans]
+    written, small = [_MORE_OF_IT.sub("", word) for word in words], [_key(word) for word in words]
     place = 0
     while place < len(spans):
         count, term = _longest(written[place:], small[place:], whole=place == 0)
@@ -152,13 +172,13 @@ def _longest(written: Sequence[str], small: Sequence[str], *, whole: bool) -> tu
 
 def _denied(before: str) -> bool:
     """Whether a term is denied by what stands before it."""
-    clause = _DENIAL_ENDS.split(before)[-1]
-    return not _DENYING.isdisjoint(_folded_words(clause)[-_DENIAL_REACHES - 1 :])
+    clause = _WORD.findall(_DENIAL_ENDS.split(before)[-1])
+    return not _DENYING.isdisjoint(folded(word) for word in clause[-_DENIAL_REACHES - 1 :])
 
 
 @dataclass(frozen=True)
 class _Known:
-    """Terms by their words: folded, as abbreviations are written, and folded abbreviations that stand alone."""
+    """Terms by their words: as compared, as abbreviations are written, and abbreviations that stand alone."""
 
     wordings: Mapping[_Words, _Term]
     short_forms: Mapping[_Words, _Term]
@@ -173,16 +193,16 @@ def _known() -> _Known:
     alone: dict[_Words, _Term] = {}
     for code in STATEMENTS:
         term = (synonyms(code, "en")[0], synonyms(code, "de")[0])
-        for wording in (*synonyms(code, "en"), *synonyms(code, "de")):
+        for wording in (*synonyms(code, "en"), *synonyms(code, "de"), *_FURTHER.get(code, ())):
             for variant in _infarcts(wording):
-                wordings.setdefault(_folded_words(variant), term)
+                wordings.setdefault(_keys(variant), term)
         for short in (*synonyms(code, "short"), *code.split("/")):
-            alone.setdefault(_folded_words(short), term)
+            alone.setdefault(_keys(short), term)
             if short not in _OFTEN_OTHERWISE and short != short.lower():
                 short_forms.setdefault(tuple(_WORD.findall(short)), term)
-    for english, german in SUPERCLASS_WORDS.values():
-        for wording in (english, german):
-            wordings.setdefault(_folded_words(wording), (english, german))
+    for name, (english, german) in SUPERCLASS_WORDS.items():
+        for wording in (english, german, *_FURTHER.get(name, ())):
+            wordings.setdefault(_keys(wording), (english, german))
     longest = max(len(words) for table in (wordings, short_forms, alone) for words in table)
     return _Known(wordings, short_forms, alone, longest)
 
@@ -193,5 +213,10 @@ def _infarcts(wording: str) -> tuple[str, ...]:
     return (wording,) if site == wording else (wording, f"{site} infarct", f"{site} infarction")
 
 
-def _folded_words(text: str) -> _Words:
-    return tuple(folded(word) for word in _WORD.findall(text))
+def _keys(text: str) -> _Words:
+    return tuple(_key(word) for word in _WORD.findall(text))
+
+
+def _key(word: str) -> str:
+    """A word as it is compared: folded, ``ischemia`` as ``ischaemia``, and an English plural as its singular."""
+    return _PLURAL.sub("", folded(word).replace("ischem", "ischam"))

@@ -76,6 +76,9 @@ def test_a_sentence(client):
     shapes.ResultShape.model_validate(told.json())
     assert told.json()["answer"]["hits"][0]["statements"] == {"AFIB": None}
     assert told.json()["intake"] is None
+    assert told.json()["answer"]["query"]["also"] == ["Vorhofflimmern"]
+    plain = client.post(f"{API}/search", data={"text": "atrial fibrillation", "k": 2, "as_written": "true"})
+    assert "also" not in plain.json()["answer"]["query"]
 
 
 def test_more_like_a_case(client):

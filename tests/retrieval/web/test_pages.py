@@ -85,6 +85,20 @@ def test_words_are_added_to_an_ecg(client: TestClient, sampled: bytes) -> None:
     assert "atrial fibrillation”" not in Seen(plain.text).text
 
 
+def test_a_page_says_in_which_terms_it_asked_and_asks_in_the_typed_ones_alone_when_told(client: TestClient) -> None:
+    page = client.post("/search", data={"text": "AF", "by": "words"})
+    assert "Also asked as: atrial fibrillation, Vorhofflimmern." in Seen(page.text).text
+    assert cards(page.text)
+    exports = [client.get(f"{page.url}/export.{kind}") for kind in ("html", "pdf")]
+    assert "Also asked as: atrial fibrillation, Vorhofflimmern." in exports[0].text
+    assert exports[1].status_code == 200
+    plain = client.post(f"{page.url}/refine", data={"text": "AF", "by": "words", "as_written": "1"})
+    assert "Also asked as" not in Seen(plain.text).text
+    assert cards(plain.text) == []
+    ticked = [a for _, a in Seen(plain.text).elements if a.get("name") == "as_written"]
+    assert [("checked" in a) for a in ticked] == [True]
+
+
 def test_nothing_to_search_for(client: TestClient) -> None:
     page = client.post("/search", data={"text": "  ", "age_from": "60"})
     assert page.status_code == 422
