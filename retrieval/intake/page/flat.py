@@ -19,6 +19,8 @@ BEND_MM = 5.0
 """Millimetres from one node of the lattice of the bend to the next; a flat page is a whole number of them."""
 CHORD_MM, CHORDS_AT_MM = 50.0, (-20.0, -10.0, 0.0, 10.0, 20.0)
 """Over which length a page's scale is measured, and how far beside its middle."""
+ALIKE, UNLIKE = 0.005, 0.01
+"""Shares of a scale by which those to both sides of a gap differ at most, and it from them at least."""
 Bools = NDArray[np.bool_]
 Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -40,6 +42,8 @@ class FlatPage:
             undone; its nodes lie ``BEND_MM`` apart, the first at the corner. ``None`` where the paper lies flat.
         paper: corners of the sheet in the picture's pixels, from the top left of the flat page clockwise; ``None``
             where not all its sides are seen.
+        closer: by how many times nearer to each other the lines stand ``(x, y)`` than they were followed, where every
+            lead is ruled from its own corner.
     """
 
     pixels: Rgb
@@ -51,6 +55,7 @@ class FlatPage:
     ruled: bool
     bend: Plane | None = None
     paper: Quad | None = None
+    closer: tuple[float, float] = (1.0, 1.0)
 
     @property
     def inside(self) -> Bools:
@@ -108,6 +113,7 @@ def _quarter(page: FlatPage) -> FlatPage:
         rotation_deg=(page.rotation_deg - 90.0 + 180.0) % 360.0 - 180.0,
         bend=bend,
         paper=None if paper is None else (paper[1], paper[2], paper[3], paper[0]),
+        closer=(page.closer[1], page.closer[0]),
     )
 
 
@@ -174,12 +180,26 @@ def scale_about(page: FlatPage, field: Quad | None) -> tuple[float, float]:
     """Pixels of the picture per mm ``(x, y)`` about the middle of a field, given by its corners in the picture.
 
     On five lines over 50 mm both ways, 10 mm apart: a leaning page has another scale in the middle of its paper, and
-    a dent bends a few millimetres. Without a field that of the paper's middle.
+    a dent bends a few millimetres. Where there is a gap between leads that are ruled apart, the lines do not go on as
+    they do to both sides of it, and those count. Without a field that of the paper's middle.
     """
     if field is None:
         return page.px_per_mm
     middle = page.to_flat(np.array(field, np.float64)).mean(axis=0)
-    return chord_scale(lambda mm: page.to_picture(middle + FLAT_PX_PER_MM * mm))
+
+    def about(x: float, y: float) -> tuple[float, float]:
+        return chord_scale(lambda mm: page.to_picture(middle + FLAT_PX_PER_MM * (mm + np.array([x, y]))))
+
+    before, after = ((about(side, 0.0)[0], about(0.0, side)[1]) for side in (-CHORD_MM, CHORD_MM))
+    x, y = (_over_a_gap(*scales) for scales in zip(about(0.0, 0.0), before, after, strict=True))
+    return x * page.closer[0], y * page.closer[1]
+
+
+def _over_a_gap(here: float, before: float, after: float) -> float:
+    """A scale, or that to both sides where these are alike and it is not."""
+    beside = (before + after) / 2
+    alike = abs(before - after) < ALIKE * beside
+    return beside if alike and abs(here - beside) > UNLIKE * beside else here
 
 
 def chord_scale(place: Callable[[Matrix], Matrix]) -> tuple[float, float]:
