@@ -80,7 +80,7 @@ def test_it_can_be_given_again(small_gallery, towers, tmp_path):
 
 def test_text_and_ecg_count_alike(engine, towers, make_recording):
     ecg, text = make_recording(5), "Atrial fibrillation."
-    answer = engine.query(ecg, 12, text=f"  {text} ")
+    answer = engine.query(ecg, 12, text=f"  {text} ", as_written=True)
     page = engine.query(ecg, 12).query.vector.astype(float)
     words = towers.encode_texts([text])[0].astype(float)
     both = (page + words) / np.linalg.norm(page + words)
@@ -89,7 +89,7 @@ def test_text_and_ecg_count_alike(engine, towers, make_recording):
     assert [hit.score for hit in answer.hits] == pytest.approx(engine.gallery.vectors(ids) @ both, abs=1e-6)
     assert (answer.query.text, answer.query.kind) == (text, "recording")
     assert answer.as_json()["query"]["text"] == text
-    assert engine.query_all([ecg, make_recording(6)], 12, text=text)[0] == answer
+    assert engine.query_all([ecg, make_recording(6)], 12, text=text, as_written=True)[0] == answer
 
 
 def test_an_empty_sentence_beside_an_ecg_is_refused(engine, make_recording):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.intake.page.faint import even_map, faint_view
-from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, project
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, project, scale_about
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.paper import Sheet
 from retrieval.intake.page.phase import map_paper
@@ -67,6 +67,30 @@ def test_pitch_and_direction_of_a_lattice(pitch: tuple[float, float], turn: floa
         assert abs(np.cross([*seen, 0.0], [*wanted, 0.0])[2]) < np.sin(np.deg2rad(1.0)) * np.hypot(*seen) * np.hypot(
             *wanted
         )
+
+
+def panels(width_mm: float, gap_mm: float, size: tuple[int, int] = SIZE) -> Rgb:
+    """Paper whose fields are each ruled from their own corner, with bare gaps between them, both ways."""
+    picture = ruled(lambda points: points / PX % (width_mm + gap_mm), size)
+    x, y = (np.arange(side) / PX % (width_mm + gap_mm) > width_mm for side in size)
+    picture[:, x] = 255
+    picture[y] = 255
+    return picture
+
+
+@pytest.mark.parametrize(("width_mm", "gap_mm"), [(40.0, 11.0), (60.0, 6.0), (62.5, 6.0), (60.0, 10.0)])
+def test_fields_that_are_ruled_apart_have_the_scale_of_their_lines(width_mm: float, gap_mm: float) -> None:
+    found = flatten_picture(panels(width_mm, gap_mm))
+    assert found is not None
+    field = ((200.0, 150.0), (900.0, 150.0), (900.0, 650.0), (200.0, 650.0))
+    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.012)
+
+
+def test_evenly_ruled_paper_is_no_closer_than_it_was_followed() -> None:
+    found = flatten_picture(ruled(lambda points: points / PX))
+    assert found is not None
+    assert found.closer == (1.0, 1.0)
+    assert found.turned(1).closer == (1.0, 1.0)
 
 
 def test_blank_paper_has_no_ruling() -> None:
