@@ -72,11 +72,13 @@ def containing(text: str) -> str:
 def resembling(text: str) -> str:
     """The FTS5 query for reports that hold any of the words, cut to their first ``STEM`` letters.
 
+    A single Latin letter or figure stands for itself: the ``I`` of an AV block does not begin ``in`` or ``inferior``.
+
     Raises:
         BadSearch: when there is no word in it, or too many.
     """
     stems = dict.fromkeys(word.rstrip("*")[:STEM] for word in _checked(text))
-    return " OR ".join(_quoted(stem, "*") for stem in stems)
+    return " OR ".join(_quoted(stem, "" if stem.isascii() and len(stem) == 1 else "*") for stem in stems)
 
 
 def _checked(text: str) -> list[str]:

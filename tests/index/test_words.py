@@ -66,6 +66,11 @@ def plain_words(text: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in bare).split()
 
 
+def begins(word: str, stem: str) -> bool:
+    """Whether a word counts for a stem; a single Latin letter is a word of its own."""
+    return word == stem if len(stem) == 1 and stem.isascii() else word.startswith(stem)
+
+
 def bm25(query: str, allowed: list[int]) -> list[tuple[str, float]]:
     """Okapi BM25 as FTS5 documents it, over all reports; of those allowed, the ones that hold a word."""
     documents = [plain_words(report) for report in REPORTS]
@@ -73,9 +78,9 @@ def bm25(query: str, allowed: list[int]) -> list[tuple[str, float]]:
     scored = []
     stems = list(dict.fromkeys(word[:6] for word in plain_words(query)))
     for n in allowed:
-        score, counts = 0.0, [sum(w.startswith(stem) for w in documents[n]) for stem in stems]
+        score, counts = 0.0, [sum(begins(w, stem) for w in documents[n]) for stem in stems]
         for stem, count in zip(stems, counts, strict=True):
-            having = sum(any(w.startswith(stem) for w in words) for words in documents)
+            having = sum(any(begins(w, stem) for w in words) for words in documents)
             weight = math.log((len(documents) - having + 0.5) / (having + 0.5))
             length = 1.2 * (1 - 0.75 + 0.75 * len(documents[n]) / mean)
             score += (weight if weight > 0 else 1e-6) * count * 2.2 / (count + length)
@@ -169,6 +174,7 @@ def test_no_text_is_read_as_syntax(gallery, text):
 def test_what_is_asked_is_words_in_quotes():
     assert containing('Vorhof* OR "x" NEAR') == '"vorhof"* AND "or" AND "x" AND "near"'
     assert resembling("Vorhofflimmern, Vorhofflattern: AV") == '"vorhof"* OR "av"*'
+    assert resembling("AV-Block I. Grades 七") == '"av"* OR "block"* OR "i" OR "grades"* OR "七"*'
 
 
 @given(st.text(alphabet="aeouqxäöüÄÖÜßéÅå -ø", max_size=30))
