@@ -8,7 +8,7 @@ from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.page.straighten import Effort, straighten_view
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import View, looks, squared
+from retrieval.intake.page.view import View, looks, softened, squared
 
 MIN_RANGE = 8
 """Levels of 255 from the darkest to the lightest value; a picture with less shows no pen."""
@@ -36,6 +36,9 @@ def _by_ruling(views: list[View]) -> FlatPage | None:
         page = straighten_view(view, effort, views[-1])
         if page is not None:
             return page
+    soft = softened(views[0])
+    page = straighten_view(soft, "brief", softened(views[-1])) if soft is not None else None
     square = squared(views[0])
-    page = straighten_view(square) if square is not None else None
+    if page is None and square is not None:
+        page = straighten_view(square)
     return page or faint_view(views[-1]) or straighten_view(views[0], "parts", views[-1])

@@ -16,6 +16,8 @@ from retrieval.intake.page.spectrum import Plane, Rgb, dark_ink, line_evidence, 
 
 WORTH_CROPPING = 0.85
 """Share of the picture's longer side; a sheet that takes less is cut out, so that more pixels are left for it."""
+SOFT_PX = 0.7
+"""Blur that spreads a dot a pixel wide over its neighbours."""
 ODDLY_LONG = 2.1
 """Width by height from which a page may be a telefax with half its lines; a long strip is looked at twice for it."""
 
@@ -31,6 +33,7 @@ class View:
         corners: ``[4, 2]`` of the sheet in pixels of the view, or ``None``.
         axis: the middle of the whole picture in pixels of the view.
         longest: the whole picture's longer side in pixels of the view.
+        soft: whether lines are sought in blurred pixels.
     """
 
     pixels: Rgb
@@ -39,6 +42,7 @@ class View:
     corners: Matrix | None
     axis: tuple[float, float]
     longest: float
+    soft: bool = False
     _seen: dict[str, Plane | Mask | float | None] = field(default_factory=dict, repr=False, compare=False)
     """What was made of the pixels, which a view with other paper shares."""
 
@@ -46,7 +50,10 @@ class View:
         """``line_evidence`` of the pixels, to be read only: it is made once."""
         name = f"lines {without_ink} {of_fax}"
         if name not in self._seen:
-            self._seen[name] = line_evidence(self.pixels, self.ink(of_fax=of_fax) if without_ink else None)
+            pixels = (
+                np.asarray(cv2.GaussianBlur(self.pixels, (0, 0), SOFT_PX), np.uint8) if self.soft else self.pixels
+            )
+            self._seen[name] = line_evidence(pixels, self.ink(of_fax=of_fax) if without_ink else None)
         return cast("Plane", self._seen[name])
 
     def ink(self, *, of_fax: bool = False) -> Mask:
@@ -98,6 +105,15 @@ def looks(rgb: Rgb) -> Iterator[View]:
     if sheet is not None:
         yield look(rgb, Sheet(sheet.mask, sheet.scale * factor, enlarged(sheet.quad, factor)))
     yield look(rgb)
+
+
+def softened(view: View) -> View | None:
+    """A view to seek dotted lines in; ``None`` of one that was shrunk, which does the same.
+
+    Dots a pixel wide, with nothing between them, stand out of their surroundings by far, and the wave that lines make
+    is but a small part of what is seen there.
+    """
+    return replace(view, soft=True, _seen={}) if view.place[0, 0] == 1.0 else None
 
 
 def within(view: View, whole: View) -> View:

@@ -21,7 +21,7 @@ from retrieval.intake.page.spectrum import Ruling, dark_ink, find_rulings, line_
 from retrieval.intake.page.straighten import straighten_view
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import look, squared
+from retrieval.intake.page.view import look, softened, squared
 
 Points = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
@@ -91,6 +91,43 @@ def test_evenly_ruled_paper_is_no_closer_than_it_was_followed() -> None:
     assert found is not None
     assert found.closer == (1.0, 1.0)
     assert found.turned(1).closer == (1.0, 1.0)
+
+
+def dotted(size: tuple[int, int], px_per_mm: float) -> Rgb:
+    """Dots of a pixel each millimetre and each half one on every fifth line, as old printers rule."""
+    page = np.full((size[1], size[0], 3), 255, np.uint8)
+    fine = (
+        np.rint(np.arange(0.0, size[0], px_per_mm)).astype(int),
+        np.rint(np.arange(0.0, size[1], px_per_mm)).astype(int),
+    )
+    half = [np.rint(np.arange(0.0, side, px_per_mm / 2)).astype(int) for side in size]
+    x, y, fine_x, fine_y = (
+        places[places < side] for places, side in zip((*half, *fine), (*size, *size), strict=True)
+    )
+    page[np.ix_(fine_y, fine_x)] = 60
+    page[np.ix_(y, fine_x[::5])] = 60
+    page[np.ix_(fine_y[::5], x)] = 60
+    return page
+
+
+@pytest.mark.parametrize("px_per_mm", [6.0, 7.94])
+def test_dots_of_a_pixel_are_a_ruling(px_per_mm: float) -> None:
+    page = dotted((1106, 1100), px_per_mm)
+    traces = rows_of_traces(5)[:1100, :1106]
+    page[: traces.shape[0]] = np.minimum(page[: traces.shape[0]], traces)
+    found = flatten_picture(page)
+    assert found is not None
+    assert found.ruled
+    assert found.px_per_mm == pytest.approx((px_per_mm, px_per_mm), rel=0.015)
+
+
+def test_a_picture_that_was_shrunk_is_soft_already() -> None:
+    small, large = (look(np.full((600, side, 3), 250, np.uint8)) for side in (1700, 2000))
+    soft = softened(small)
+    assert soft is not None
+    assert soft.soft
+    assert soft.pixels is small.pixels
+    assert softened(large) is None
 
 
 def test_blank_paper_has_no_ruling() -> None:
