@@ -19,6 +19,8 @@ BEND_MM = 5.0
 """Millimetres from one node of the lattice of the bend to the next; a flat page is a whole number of them."""
 CHORD_MM, CHORDS_AT_MM = 50.0, (-20.0, -10.0, 0.0, 10.0, 20.0)
 """Over which length a page's scale is measured, and how far beside its middle."""
+NEAR_MM, SHORT_MM = 25.0, 20.0
+"""How far beside the middle short chords lie that do not cross a gap there, and how long they are."""
 ALIKE, UNLIKE = 0.005, 0.01
 """Shares of a scale by which those to both sides of a gap differ at most, and it from them at least."""
 Bools = NDArray[np.bool_]
@@ -187,27 +189,42 @@ def scale_about(page: FlatPage, field: Quad | None) -> tuple[float, float]:
         return page.px_per_mm
     middle = page.to_flat(np.array(field, np.float64)).mean(axis=0)
 
-    def about(x: float, y: float) -> tuple[float, float]:
-        return chord_scale(lambda mm: page.to_picture(middle + FLAT_PX_PER_MM * (mm + np.array([x, y]))))
+    def beside(off: float, length: float) -> tuple[float, float]:
+        """Of chords ``off`` mm before or after the middle, each along its own direction."""
 
-    before, after = ((about(side, 0.0)[0], about(0.0, side)[1]) for side in (-CHORD_MM, CHORD_MM))
-    x, y = (_over_a_gap(*scales) for scales in zip(about(0.0, 0.0), before, after, strict=True))
+        def place(mm: Matrix) -> Matrix:
+            return page.to_picture(middle + FLAT_PX_PER_MM * mm)
+
+        along = chord_scale(lambda mm: place(mm + np.array([off, 0.0])), length)
+        return along[0], chord_scale(lambda mm: place(mm + np.array([0.0, off])), length)[1]
+
+    here = beside(0.0, CHORD_MM)
+    near = np.mean([beside(side * NEAR_MM, SHORT_MM) for side in (-1, 1)], axis=0)
+    far = np.array([beside(side * CHORD_MM, CHORD_MM) for side in (-1, 1)])
+    x, y = (_over_a_gap(here[axis], float(near[axis]), far[0, axis], far[1, axis]) for axis in (0, 1))
     return x * page.closer[0], y * page.closer[1]
 
 
-def _over_a_gap(here: float, before: float, after: float) -> float:
-    """A scale, or that to both sides where these are alike and it is not."""
+def _over_a_gap(here: float, near: float, before: float, after: float) -> float:
+    """A scale, or that to both sides where these are alike and it is not, and that near by as theirs.
+
+    Of paper that curls about the middle the scale near by is still as in the middle.
+    """
     beside = (before + after) / 2
     alike = abs(before - after) < ALIKE * beside
-    return beside if alike and abs(here - beside) > UNLIKE * beside else here
+    gap = abs(here - beside)
+    return beside if alike and gap > UNLIKE * beside and abs(near - beside) < gap / 2 else here
 
 
-def chord_scale(place: Callable[[Matrix], Matrix]) -> tuple[float, float]:
-    """Pixels of a picture per mm ``(x, y)``, from where it shows points ``[n, 2]`` in mm about the middle."""
-    ends = np.tile([-CHORD_MM / 2, CHORD_MM / 2], len(CHORDS_AT_MM))
+def chord_scale(place: Callable[[Matrix], Matrix], length: float = CHORD_MM) -> tuple[float, float]:
+    """Pixels of a picture per mm ``(x, y)``, from where it shows points ``[n, 2]`` in mm about the middle.
+
+    On chords of so many mm.
+    """
+    ends = np.tile([-length / 2, length / 2], len(CHORDS_AT_MM))
     beside = np.repeat(CHORDS_AT_MM, 2)
     along, across = (place(np.column_stack(offsets)) for offsets in ((ends, beside), (beside, ends)))
-    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / CHORD_MM for points in (along, across))
+    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / length for points in (along, across))
     return float(x), float(y)
 
 

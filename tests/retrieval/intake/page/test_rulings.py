@@ -83,7 +83,7 @@ def test_fields_that_are_ruled_apart_have_the_scale_of_their_lines(width_mm: flo
     found = flatten_picture(panels(width_mm, gap_mm))
     assert found is not None
     field = ((200.0, 150.0), (900.0, 150.0), (900.0, 650.0), (200.0, 650.0))
-    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.012)
+    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.018)
 
 
 def test_evenly_ruled_paper_is_no_closer_than_it_was_followed() -> None:
