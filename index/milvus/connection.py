@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from index.milvus.place import Place
 
 TIMEOUT_S = 60.0
 """For one call."""
+PATIENCE_S, PAUSE_S = 20.0, 0.5
+"""How long a server that is not ready is asked again, and how often."""
+NOT_READY = "service not ready"
 
 
 def pymilvus() -> Any:
@@ -42,12 +46,24 @@ def connect(place: Place) -> Any:
     milvus = pymilvus()
     address = place.address if place.file is None else _LITE.serve(place.file)
     try:
-        # By default it pings every 10 s, and a server of gRPC's own defaults cuts off whoever pings so often.
-        options = {"grpc.keepalive_time_ms": 600_000, "grpc.keepalive_permit_without_calls": False}
-        return milvus.MilvusClient(uri=address, token=place.token, timeout=TIMEOUT_S / 6, grpc_options=options)
+        return _client(milvus, address, place.token)
     except BaseException:
         disconnect(place)
         raise
+
+
+def _client(milvus: Any, address: str, token: str) -> Any:
+    """A client; a server that says that it is not ready, as a busy one does for seconds, is asked again."""
+    # By default it pings every 10 s, and a server of gRPC's own defaults cuts off whoever pings so often.
+    options = {"grpc.keepalive_time_ms": 600_000, "grpc.keepalive_permit_without_calls": False}
+    began = time.monotonic()
+    while True:
+        try:
+            return milvus.MilvusClient(uri=address, token=token, timeout=TIMEOUT_S / 6, grpc_options=options)
+        except milvus.MilvusException as error:
+            if NOT_READY not in str(error) or time.monotonic() - began > PATIENCE_S:
+                raise
+        time.sleep(PAUSE_S)
 
 
 def disconnect(place: Place) -> None:
