@@ -68,9 +68,20 @@ def _certainty(found: Analysis, picture: tuple[int, int]) -> float:
     naming = found.naming
     named = max(naming.certainty, AT_LEAST * naming.ahead) if naming.beating else naming.certainty
     certainty = float(np.clip(sure * named * upright * placed, 0, 1))
-    if doubts(naming, found.rows, found.cells) or cut_short(found, picture) or naming.others >= ANOTHER:
-        return min(certainty, DOUBTED)
-    return certainty
+    doubted = doubts(naming, found.rows, found.cells) or cut_short(found, picture) or naming.others >= ANOTHER
+    return min(certainty, DOUBTED) if doubted or guessed_strips(naming) else certainty
+
+
+def guessed_strips(naming: Naming) -> tuple[str, ...]:
+    """Leads of long strips of which nothing tells that it is they.
+
+    Where the beginning of the rows is not in the picture, neither is a strip's name, and where the strip shows none
+    of the leads above it there is nothing to compare it with.
+    """
+    if naming.cut != "left":
+        return ()
+    above = {slot.lead for row in naming.rows if len(row) > 1 for slot in row}
+    return tuple(row[0].lead for row in naming.rows if len(row) == 1 and above and row[0].lead not in above)
 
 
 def cut_short(found: Analysis, picture: tuple[int, int]) -> bool:
@@ -180,6 +191,9 @@ def _lead_notes(found: Analysis, report: IntakeReport) -> Iterator[Finding]:
     if naming.others >= ANOTHER:
         note = f"beside the rows that were read {naming.others} more beat: is there another ECG in the picture?"
         yield Finding("other_traces", note, DOUBTED)
+    for lead in guessed_strips(naming):
+        note = f"the name of the long strip is not in the picture; that it shows {lead} is assumed"
+        yield Finding("strip_assumed", note, DOUBTED)
     shown = {cell.lead for cell in found.shown}
     expected = {cell.lead for cell in found.cells}
     lost = [lead for lead in LEADS if lead in expected and lead not in shown]

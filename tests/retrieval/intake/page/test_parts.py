@@ -16,8 +16,10 @@ from retrieval.ecg.simulator import simulate
 from retrieval.errors import NotAnEcg
 from retrieval.intake.correction import Correction
 from retrieval.intake.page.cut import part_below, parts_across, width_odds
+from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.negative import is_negative, positive_of
 from retrieval.intake.page.reading import understand
+from retrieval.intake.page.reporting import guessed_strips
 from retrieval.intake.page.templates import Slot, templates
 from tests.retrieval.intake.page.test_understand import boxes_off_mm
 
@@ -43,6 +45,18 @@ def test_only_layouts_whose_columns_have_a_width_are_cut() -> None:
     assert not list(parts_across(templates()[0], 250.0)), "rows of ten seconds show all of it"
     below = {template.name for template in templates() for _ in part_below(template)}
     assert below == {"3x4+1", "3x4+2", "3x4+3"}, "two rows are no page"
+
+
+@pytest.mark.parametrize(
+    ("cut", "strip", "guessed"), [("left", "II", ("II",)), ("left", "V1", ()), ("right", "II", ()), ("", "II", ())]
+)
+def test_a_strip_whose_name_is_cut_away_is_a_guess_unless_its_lead_stands_above(
+    cut: str, strip: str, guessed: tuple[str, ...]
+) -> None:
+    grid = tuple((Slot(f"V{i}"), Slot(f"V{i + 3}")) for i in (1, 2, 3))
+    found = Naming("3x4+1", "standard", ((), *grid, (Slot(strip),)), {}, 0.9, cut=cut)
+    assert guessed_strips(found) == guessed
+    assert guessed_strips(replace(found, rows=((Slot(strip),),))) == (), "no columns, no strips beside them"
 
 
 @pytest.mark.slow
