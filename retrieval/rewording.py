@@ -27,21 +27,9 @@ _MORE_OF_IT = re.compile(r"(?<=[A-Z]{2})s$")
 """The plural of an abbreviation: ``PVCs``."""
 _PLURAL = re.compile(r"(?<=[^\Wsui_]{3})s$")
 _LANGUAGES: tuple[Literal["en", "de"], ...] = ("en", "de")
-_DENIALS = (
-    "no",
-    "not",
-    "without",
-    "denies",
-    "kein",
-    "keine",
-    "keinen",
-    "keinem",
-    "keiner",
-    "keines",
-    "ohne",
-    "nicht",
+_DENYING = frozenset(
+    {"no", "not", "without", "denies", "kein", "keine", "keinen", "keinem", "keiner", "keines", "ohne", "nicht"}
 )
-_DENYING = frozenset(map(folded, _DENIALS))
 _DENIAL_REACHES = 3
 """Words between a denial and what it denies, at most: ``no signs of acute ischaemia``."""
 _DENIAL_ENDS = re.compile(r"[.,;:!?]|\b(?:but|aber|sondern)\b", re.IGNORECASE)
@@ -125,7 +113,7 @@ def reworded(text: str) -> Reworded:
 
     Example:
         >>> reworded("Vorhofflimmern mit LBBB").added
-        ('atrial fibrillation', 'left bundle branch block', 'kompletter Linksschenkelblock')
+        ('atrial fibrillation', 'complete left bundle branch block', 'kompletter Linksschenkelblock')
     """
     found = list(_terms_in(text))
     said = set(words_of(text))
