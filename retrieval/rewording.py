@@ -26,6 +26,7 @@ _WORD = re.compile(r"[^\W_]+")
 _MORE_OF_IT = re.compile(r"(?<=[A-Z]{2})s$")
 """The plural of an abbreviation: ``PVCs``."""
 _PLURAL = re.compile(r"(?<=[^\Wsui_]{3})s$")
+"""An English plural; ``sinus``, ``axis`` and ``abscess`` are none."""
 _LANGUAGES: tuple[Literal["en", "de"], ...] = ("en", "de")
 _DENYING = frozenset(
     {"no", "not", "without", "denies", "kein", "keine", "keinen", "keinem", "keiner", "keines", "ohne", "nicht"}

@@ -131,11 +131,4 @@ def _asked_again(before: Asked, sent: Sent, how: str) -> Asked:
         upload = None if before.upload is None else asking.declared_in(form, before.upload)
         return replace(before, upload=upload, correction=asking.correction_of(form), page=page)
     text = asking.first(form, "text") if before.kind != "case" else ""
-    return replace(
-        before,
-        text=text,
-        k=asking.k_of(form),
-        by=asking.by_of(form),
-        as_written=asking.as_written_in(form),
-        filters=asking.filters_of(form),
-    )
+    return asking.chosen_in(replace(before, text=text), form)

@@ -186,6 +186,15 @@ def as_written_in(form: Form) -> bool:
     return first(form, "as_written") == "1"
 
 
+def chosen_in(asked: Asked, form: Form) -> Asked:
+    """The question with how many cases are wanted, in which order, in which words, and which may answer.
+
+    Raises:
+        BadArgument: as ``k_of``.
+    """
+    return replace(asked, k=k_of(form), by=by_of(form), as_written=as_written_in(form), filters=filters_of(form))
+
+
 def correction_of(form: Form) -> Correction | None:
     """What was set by hand; ``None`` where nothing was.
 

@@ -104,16 +104,8 @@ class AskingRoutes:
         text = asking.first(form, "text")
         if upload is None and not text:
             raise BadArgument("there is nothing to search for yet: choose a file, or write a finding")
-        asked = Asked(
-            "text" if upload is None else "ecg",
-            upload,
-            text=text,
-            k=asking.k_of(form),
-            by=asking.by_of(form),
-            as_written=asking.as_written_in(form),
-            filters=asking.filters_of(form),
-        )
-        return self._kept(visitor, asked)
+        asked = Asked("text" if upload is None else "ecg", upload, text=text)
+        return self._kept(visitor, asking.chosen_in(asked, form))
 
     def _example(self, visitor: Visitor, name: str) -> Entry:
         return self._kept(visitor, Asked("ecg", example_upload(name), example=name))

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.intake.page.faint import even_map, faint_view
-from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, project, scale_about
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, bend_at, project
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.paper import Sheet
 from retrieval.intake.page.phase import map_paper
@@ -21,7 +21,7 @@ from retrieval.intake.page.spectrum import Ruling, dark_ink, find_rulings, line_
 from retrieval.intake.page.straighten import straighten_view
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.unruled import assume_view
-from retrieval.intake.page.view import look, softened, squared
+from retrieval.intake.page.view import look, squared
 
 Points = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
@@ -67,67 +67,6 @@ def test_pitch_and_direction_of_a_lattice(pitch: tuple[float, float], turn: floa
         assert abs(np.cross([*seen, 0.0], [*wanted, 0.0])[2]) < np.sin(np.deg2rad(1.0)) * np.hypot(*seen) * np.hypot(
             *wanted
         )
-
-
-def panels(width_mm: float, gap_mm: float, size: tuple[int, int] = SIZE) -> Rgb:
-    """Paper whose fields are each ruled from their own corner, with bare gaps between them, both ways."""
-    picture = ruled(lambda points: points / PX % (width_mm + gap_mm), size)
-    x, y = (np.arange(side) / PX % (width_mm + gap_mm) > width_mm for side in size)
-    picture[:, x] = 255
-    picture[y] = 255
-    return picture
-
-
-@pytest.mark.parametrize(("width_mm", "gap_mm"), [(40.0, 11.0), (60.0, 6.0), (62.5, 6.0), (60.0, 10.0)])
-def test_fields_that_are_ruled_apart_have_the_scale_of_their_lines(width_mm: float, gap_mm: float) -> None:
-    found = flatten_picture(panels(width_mm, gap_mm))
-    assert found is not None
-    field = ((200.0, 150.0), (900.0, 150.0), (900.0, 650.0), (200.0, 650.0))
-    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.018)
-
-
-def test_evenly_ruled_paper_is_no_closer_than_it_was_followed() -> None:
-    found = flatten_picture(ruled(lambda points: points / PX))
-    assert found is not None
-    assert found.closer == (1.0, 1.0)
-    assert found.turned(1).closer == (1.0, 1.0)
-
-
-def dotted(size: tuple[int, int], px_per_mm: float) -> Rgb:
-    """Dots of a pixel each millimetre and each half one on every fifth line, as old printers rule."""
-    page = np.full((size[1], size[0], 3), 255, np.uint8)
-    fine = (
-        np.rint(np.arange(0.0, size[0], px_per_mm)).astype(int),
-        np.rint(np.arange(0.0, size[1], px_per_mm)).astype(int),
-    )
-    half = [np.rint(np.arange(0.0, side, px_per_mm / 2)).astype(int) for side in size]
-    x, y, fine_x, fine_y = (
-        places[places < side] for places, side in zip((*half, *fine), (*size, *size), strict=True)
-    )
-    page[np.ix_(fine_y, fine_x)] = 60
-    page[np.ix_(y, fine_x[::5])] = 60
-    page[np.ix_(fine_y[::5], x)] = 60
-    return page
-
-
-@pytest.mark.parametrize("px_per_mm", [6.0, 7.94])
-def test_dots_of_a_pixel_are_a_ruling(px_per_mm: float) -> None:
-    page = dotted((1106, 1100), px_per_mm)
-    traces = rows_of_traces(5)[:1100, :1106]
-    page[: traces.shape[0]] = np.minimum(page[: traces.shape[0]], traces)
-    found = flatten_picture(page)
-    assert found is not None
-    assert found.ruled
-    assert found.px_per_mm == pytest.approx((px_per_mm, px_per_mm), rel=0.015)
-
-
-def test_a_picture_that_was_shrunk_is_soft_already() -> None:
-    small, large = (look(np.full((600, side, 3), 250, np.uint8)) for side in (1700, 2000))
-    soft = softened(small)
-    assert soft is not None
-    assert soft.soft
-    assert soft.pixels is small.pixels
-    assert softened(large) is None
 
 
 def test_blank_paper_has_no_ruling() -> None:
