@@ -58,7 +58,8 @@ NOTES = (
     "Perfect: what the best possible ranking reaches; a dash means the end of the scale. Ahead: better than every "
     "baseline in the row with intervals that do not touch. References know more than a page shows and are no "
     "baselines: the oracle the superclasses and the recorder, the signal reference the samples, searches on reports "
-    "the reports. The same patient's other ECGs are never neighbours."
+    "the reports. Asked in usual terms as well: from images alone, with the usual English and German terms of what a "
+    "sentence names beside it, as a search asks. The same patient's other ECGs are never neighbours."
 )
 ROBUSTNESS_NOTES = (
     "Each ECG is drawn as an everyday page, spoiled, and read back by intake; galleries stay clean. Change: the "

@@ -19,6 +19,7 @@ from retrieval.ecg.recording import Recording, check
 from retrieval.errors import BadArgument, EmptySentence, NoWaveform
 from retrieval.intake import Intake
 from retrieval.rewording import Reworded, reworded
+from retrieval.sentences import KnownSentences
 
 if TYPE_CHECKING:
     from retrieval.intake.worker import Reader
@@ -88,6 +89,7 @@ class Engine:
         self.towers = towers
         self.log = log
         self._known: dict[str, tuple[int, Any]] = {}
+        self._encoded = KnownSentences(towers.encode_texts)
         self._reader: Reader | None = None
 
     def __enter__(self) -> Engine:
@@ -160,7 +162,7 @@ class Engine:
         pages = [self._image(query) for query in queries]
         vectors = self.towers.encode_pages(pages, threads=1 if len(pages) == 1 else 0)
         if said is not None:
-            vectors = unit_sum(vectors, said.vector(self.towers.encode_texts)[None])
+            vectors = unit_sum(vectors, said.vector(self._encoded)[None])
             queries = [replace(query, text=said.text, also=said.added) for query in queries]
         with self.gallery.snapshot() as generation:  # the facts, the ranks and the cases are of one generation
             asked = _Asked(self._place(generation), k, where, "vectors")
@@ -196,7 +198,7 @@ class Engine:
         """
         _check_k(k)
         said, condition = _said(text, as_written), condition_of(where)
-        vector = said.vector(self.towers.encode_texts)
+        vector = said.vector(self._encoded)
         with self.gallery.snapshot() as generation:
             recall = None
             if by == "words":

@@ -67,7 +67,8 @@ class Reworded:
     Args:
         text: as it was asked.
         added: the usual terms that it lacks, in the order of what they reword, as many as a search by words takes.
-        sentences: the sentence as asked, then with each recognised term in English and in German; each once.
+        sentences: the sentence as asked, then with each recognised term in English and in German; each once, and
+            in the usual letters where it differs from another in case alone.
     """
 
     text: str
@@ -124,7 +125,10 @@ def reworded(text: str) -> Reworded:
         if fits and not said.issuperset(words_of(term)):
             added.append(term)
     sentences = (text, *(_replaced(text, found, place) for place in range(len(_LANGUAGES))))
-    return Reworded(text, tuple(added), tuple(dict.fromkeys(sentences)))
+    once = {
+        sentence.casefold(): sentence for sentence in sentences
+    }  # of those that differ in case alone the usual one
+    return Reworded(text, tuple(added), tuple(once.values()))
 
 
 def _replaced(text: str, found: Sequence[_Found], language: int) -> str:

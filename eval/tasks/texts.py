@@ -22,6 +22,7 @@ from eval.systems import BM25, CHECKED, E5, HYBRID, MINILM, WORDED, System
 from eval.text_search import ReportSearch
 from retrieval.rewording import reworded
 from retrieval.scoring import Bools, Floats, cosine
+from retrieval.sentences import KnownSentences
 
 __all__ = ["text_measures"]
 
@@ -65,12 +66,14 @@ def _scores(
     reports = [row.report for row in part.rows]
     found: dict[str, Floats] = {}
     for system in systems:
-        texts = system.text_vectors(sentences)
-        if texts is not None:
-            found[system.name] = cosine(texts, np.asarray(system.queries))
-        if system.encode_texts is not None and system.name == CHECKED and sentences:
+        if system.encode_texts is None:
+            continue
+        encode = KnownSentences(system.encode_texts)
+        pages = np.asarray(system.queries)
+        found[system.name] = cosine(encode(sentences), pages)
+        if system.name == CHECKED:
             said = [reworded(sentence) for sentence in sentences]
-            vectors = np.stack([one.vector(system.encode_texts) for one in said])
+            vectors = np.stack([one.vector(encode) for one in said])
             found[WORDED] = cosine(vectors, np.asarray(system.queries))
             found[HYBRID] = hybrid_scores(system.queries, reports, vectors, [one.words for one in said])
     return found | {search.name: search.scores(sentences, reports) for search in searches}

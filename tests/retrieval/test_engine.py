@@ -124,6 +124,14 @@ def test_a_finding_is_asked_in_its_usual_terms_as_well_and_the_answer_says_so(en
     assert "also" not in plain.as_json()["query"]
 
 
+def test_a_term_that_is_asked_again_is_not_encoded_again(engine, towers, make_recording, monkeypatch):
+    first = engine.search("AF", k=12)
+    monkeypatch.delattr(type(towers), "encode_texts")
+    assert engine.search("AF", k=12) == first
+    assert engine.search("Vorhofflimmern", k=12, by="vectors").hits
+    assert engine.query(make_recording(7), k=12, text="AF").hits
+
+
 def test_what_is_sought_beside_an_ecg_is_asked_in_its_usual_terms_as_well(engine, make_recording):
     german, english = (engine.query(make_recording(7), k=12, text=text) for text in ("Vorhofflimmern", "AF"))
     assert (german.query.also, english.query.also) == (

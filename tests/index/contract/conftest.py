@@ -63,4 +63,7 @@ def milvus(request: pytest.FixtureRequest) -> Milvus:
 
 def in_milvus(request: pytest.FixtureRequest) -> Milvus:
     names = {"milvus-lite file": "lite_file", "milvus-lite server": "lite_server", "milvus server": "milvus_server"}
-    return request.getfixturevalue(names[request.param])
+    found = request.getfixturevalue(names[request.param])
+    if found.server is not None and not found.server.well():
+        found.server.restart()
+    return found

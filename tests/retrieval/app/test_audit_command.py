@@ -161,6 +161,16 @@ def test_a_cohort_of_a_condition(nearbeat, tmp_path):
     assert [row["patient_key"] for row in table_of(tmp_path / "two.csv")] == ["", ""]
 
 
+def test_a_cohort_is_asked_for_in_usual_terms_unless_told_otherwise(nearbeat, tmp_path):
+    asked = ("cohort", "Vorhofflimmern", "--by", "words", "--json")  # no report has the German word
+    found = [
+        json.loads(nearbeat(*asked, *more, "--out", tmp_path / "c.csv").stdout)["cases"]
+        for more in ((), ("--as-written",))
+    ]
+    assert found == [3, 0]
+    assert table_of(tmp_path / "c.csv") == []
+
+
 def test_a_cohort_of_a_search_as_parquet(nearbeat, ecg_files, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     for args in (["infarct"], ["--ecg", ecg_files / "record.hea"]):
