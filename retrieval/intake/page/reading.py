@@ -18,9 +18,10 @@ from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
+from retrieval.intake.page.mirror import FEW_NAMES, MIRRORED, MUCH_LIKELIER, mirrored
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.negative import NEGATIVE, is_negative, positive_of
-from retrieval.intake.page.part import flat_of_picture, part_of, report_of_picture
+from retrieval.intake.page.part import Part, flat_of_picture, part_of, report_of_picture
 from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding, IntakeReport
@@ -52,6 +53,8 @@ class PageReading:
         report: what was found.
         findings: what the user should know.
         page: the canonical page.
+        named: how many printed names stand where the arrangement has them.
+        odds: all that speaks for the arrangement, as a logarithm.
     """
 
     flat: NDArray[np.uint8]
@@ -60,6 +63,8 @@ class PageReading:
     report: IntakeReport
     findings: tuple[Finding, ...]
     page: CanonicalPage
+    named: int = 0
+    odds: float = 0.0
 
     def to_picture(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels ``[n, 2]`` of the flat page as pixels of the picture."""
@@ -94,10 +99,14 @@ def understand_as_set(rgb: Rgb, correction: Correction) -> PageReading:
         BadArgument: when the page cannot be what was set by hand.
     """
     part = part_of(rgb, correction)
-    reading = understand(part.pixels, correction)
+    return _of_picture(understand(part.pixels, correction), part, correction.finding())
+
+
+def _of_picture(reading: PageReading, part: Part, finding: Finding) -> PageReading:
+    """The reading of a part of a picture as one of the whole picture, with what is to be said of that."""
     straight = flat_of_picture(reading.straight, part)
     report = report_of_picture(reading.report, straight, part)
-    return replace(reading, straight=straight, report=report, findings=(correction.finding(), *reading.findings))
+    return replace(reading, straight=straight, report=report, findings=(finding, *reading.findings))
 
 
 def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
@@ -118,16 +127,34 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
     if int(rgb.max()) - int(rgb.min()) < MIN_RANGE:
         raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
     try:
-        return _understand(rgb, given)
+        return _either_way_round(rgb, given)
     except (NotAnEcg, BadArgument) as refusal:
         if not is_negative(rgb):
             raise
         dark = refusal.with_traceback(None)  # which would keep every array of the page while it is read again
     try:
-        reading = _understand(positive_of(rgb), given)
+        reading = _either_way_round(positive_of(rgb), given)
     except (NotAnEcg, BadArgument):
         raise dark from None
     return replace(reading, findings=(NEGATIVE, *reading.findings))
+
+
+def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
+    """As ``_understand``; a page without names also as it is in a mirror, which counts where it has some there."""
+    reading = _understand(rgb, given)
+    if reading.named >= FEW_NAMES:
+        return reading
+    mirror = mirrored(rgb)
+    try:
+        other = _understand(mirror.pixels, given)
+    except (NotAnEcg, BadArgument):
+        return reading
+    if other.named < FEW_NAMES or other.odds < reading.odds + MUCH_LIKELIER:
+        return reading
+    whole = _of_picture(other, mirror, MIRRORED)
+    turn = -other.report.rotation_deg  # by which the paper leans in the picture, whichever way round it is
+    straight = replace(whole.straight, rotation_deg=turn)
+    return replace(whole, straight=straight, report=replace(whole.report, rotation_deg=turn))
 
 
 def _understand(rgb: Rgb, given: Correction) -> PageReading:
@@ -184,7 +211,9 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
     report = _doubted(report, beats, found.naming, forced=given.layout is not None)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-    return PageReading(gray, kept, found.page, report, _findings(found, report, canonical, traced, beats), canonical)
+    findings = _findings(found, report, canonical, traced, beats)
+    naming = found.naming
+    return PageReading(gray, kept, found.page, report, findings, canonical, naming.named, naming.odds)
 
 
 def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool) -> Analysis:
