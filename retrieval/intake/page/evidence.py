@@ -35,7 +35,9 @@ HALF_ROW = 0.65
 READ_AGAIN = 0.7
 STRIP_NAME = 2.0
 """Weight of the name beside a long strip: nothing else tells which lead it shows."""
-MOST_ODDS, STRIP_ODDS = 2.5, 5.0
+MOST_ODDS, STRIP_ODDS, SAME_ODDS = 2.5, 4.0, 7.0
+"""At most so much (as a logarithm) does a likeness of rows say for or against; so much does a long strip say for an
+arrangement that has it; and so much for a lead beside the others that it shows the very beats of that lead."""
 AGREED = 1.0
 NAME_TRUST = 3.0
 """At most so much (as a logarithm) does one name say for or against a lead."""
@@ -291,12 +293,15 @@ def row_odds(page: PageEvidence, row: int) -> float:
 def strip_odds(
     page: PageEvidence, columns: Columns, template: Template, places: tuple[int, ...], place: int
 ) -> NDArray[np.float64]:
-    """For each lead, how much a long strip runs as that lead does in the grid, at its column or from the start."""
+    """For each lead, how much a long strip runs as that lead does in the grid, at its column or from the start.
+
+    At most ``STRIP_ODDS``, however far that lead is ahead of others: rows may be alike on other pages, too.
+    """
     odds = np.zeros(len(LEADS))
     start = round(columns.edges[0])
     # Where the beginning is cut off, the lead that a strip shows may be none of those that are left, but like one.
     begun = template.cut != "left"
-    most = STRIP_ODDS if begun else MOST_ODDS
+    most = SAME_ODDS if begun else MOST_ODDS
     for row, slots in enumerate(template.rows[: template.grid]):
         for column, slot in enumerate(slots):
             if not slot.lead or slot.inverted:
@@ -306,14 +311,26 @@ def strip_odds(
             starts = {left, start} if begun else {left}
             apart = [page.apart(places[row], place, window, at + mm(1.5)) for at in starts]
             apart = [value for value in apart if np.isfinite(value)]
-            odds[LEADS.index(slot.lead)] = _agreement(min(apart), 0.05, 0.7, most) if apart else 0.0
-    return odds
+            odds[LEADS.index(slot.lead)] = same_odds(min(apart), most) if apart else 0.0
+    return odds - max(0.0, float(odds.max()) - STRIP_ODDS)
 
 
-def _agreement(apart: float, usual: float, else_: float, most: float = MOST_ODDS) -> float:
+def same_odds(apart: float, most: float) -> float:
+    """Log odds, within bounds, that a strip shows a lead, by how far apart they are where it would show its beats.
+
+    The densities are those of 434 strips of real and of drawn pages, no figure's: two of three are less than 0.01
+    from their own lead, where it is the same ink twice, and 1 in 1,000 as near to another; of the rest half are
+    within 0.1, as 1 in 14 is to another.
+    """
+    same = 170.0 * exp(-apart / 0.004) + 4.0 * exp(-apart / 0.05) + 0.08
+    other = 0.75 * (1.0 - exp(-apart / 0.02)) + 0.08
+    return float(np.clip(log(same / other), -MOST_ODDS, most))
+
+
+def _agreement(apart: float, usual: float, else_: float) -> float:
     """Log odds, within bounds, of a misfit between what agrees (about ``usual``) and what does not (``else_``)."""
     if not np.isfinite(apart):
         return 0.0
     agree = 0.9 * exp(-apart / usual) / usual + 0.1
     differ = exp(-(((apart - else_) / 0.35) ** 2) / 2) / 0.88 + 0.15
-    return float(np.clip(log(agree / differ), -MOST_ODDS, most))
+    return float(np.clip(log(agree / differ), -MOST_ODDS, MOST_ODDS))

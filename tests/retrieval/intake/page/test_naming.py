@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retrieval.ecg.layouts import layout_named
 from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import fit_columns
-from retrieval.intake.page.evidence import PageEvidence
+from retrieval.intake.page.evidence import PageEvidence, same_odds
 from retrieval.intake.page.marks import NAMES
 from retrieval.intake.page.naming import name_layout
 from retrieval.intake.page.rows import Row, mm
@@ -69,6 +71,27 @@ def test_names_decide(layout: str, order: str) -> None:
 def test_the_strip_is_read(rhythm: str) -> None:
     naming = name_layout(page_of("3x4+1", rhythm=rhythm))
     assert naming.rows[-1][0].lead == rhythm
+
+
+@pytest.mark.parametrize(("ink", "lead"), [("the same", "III"), ("alike", "II")])
+def test_a_strip_shows_the_lead_whose_very_beats_it_has_whatever_its_name_is_read_as(ink: str, lead: str) -> None:
+    page = page_of("3x4+1", rhythm="II")
+    rng = np.random.default_rng(6)
+    waves = np.stack(
+        [np.convolve(rng.normal(0, 4, page.heights.shape[1]), np.hanning(25) / 5, "same") for _ in "1234"]
+    )
+    waves[1] = waves[2] + 0.4 * waves[1]  # II is like III
+    first = slice(0, LEFT + LENGTH // 4)
+    waves[3, first] = waves[2, first] + (0.0 if ink == "the same" else 0.35) * waves[3, first]
+    unclear = name_at("II", LEFT + 8, page.rows[3].baseline - 50, 0.3)
+    naming = name_layout(PageEvidence(page.rows, waves, page.evidence, (*page.names[:-1], unclear)))
+    assert naming.rows[3][0].lead == lead
+
+
+@given(st.floats(0, 2), st.floats(0, 2), st.sampled_from([2.5, 7.0]))
+def test_the_nearer_a_strip_is_to_a_lead_the_more_it_is_taken_for_it(one: float, other: float, most: float) -> None:
+    near, far = sorted((one, other))
+    assert most >= same_odds(near, most) >= same_odds(far, most) >= -2.5
 
 
 def test_a_row_that_does_not_beat_with_the_others_is_no_strip() -> None:
