@@ -265,9 +265,24 @@ def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], templa
         agree = 0.0
         for left, right in _windows(columns, column) if len(rows) == 3 else ():
             window = left + mm(1.5), right - mm(1.5)
-            agree += _agreement(page.breach(law, rows, window), 0.10, 0.75)
+            agree += obeyed_odds(page.breach(law, rows, window), first=number == 0)
         odds += max(agree, -MOST_ODDS)  # dirt breaks a law in both halves of a row
     return odds
+
+
+def obeyed_odds(breach: float, *, first: bool) -> float:
+    """Log odds, within bounds, that leads obey a law, by their breach of it; ``first``: that of the first three.
+
+    The densities are those of 435 real and drawn pages, no figure's: three of four are less than 0.01 from their own
+    laws. In the other order the first three are mostly 0.04 to 0.1 from its law, the others further than 0.25.
+    """
+    if not np.isfinite(breach):
+        return 0.0
+    own = 240.0 * exp(-breach / 0.003) + 5.7 * exp(-breach / 0.03) + 0.05
+    others = exp(-(((breach - 0.7) / 0.35) ** 2) / 2) / 0.88 + 0.15
+    if first:
+        others = 0.6 * others + 8.0 * exp(-(((breach - 0.075) / 0.025) ** 2) / 2)
+    return float(np.clip(log(own / others), -MOST_ODDS, MOST_ODDS))
 
 
 def _windows(columns: Columns, column: int) -> list[tuple[int, int]]:
@@ -325,12 +340,3 @@ def same_odds(apart: float, most: float) -> float:
     same = 170.0 * exp(-apart / 0.004) + 4.0 * exp(-apart / 0.05) + 0.08
     other = 0.75 * (1.0 - exp(-apart / 0.02)) + 0.08
     return float(np.clip(log(same / other), -MOST_ODDS, most))
-
-
-def _agreement(apart: float, usual: float, else_: float) -> float:
-    """Log odds, within bounds, of a misfit between what agrees (about ``usual``) and what does not (``else_``)."""
-    if not np.isfinite(apart):
-        return 0.0
-    agree = 0.9 * exp(-apart / usual) / usual + 0.1
-    differ = exp(-(((apart - else_) / 0.35) ** 2) / 2) / 0.88 + 0.15
-    return float(np.clip(log(agree / differ), -MOST_ODDS, MOST_ODDS))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from retrieval.ecg.layouts import layout_named
 from retrieval.ecg.recording import LEADS
+from retrieval.ecg.simulator import simulate
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import fit_columns
-from retrieval.intake.page.evidence import PageEvidence, same_odds
+from retrieval.intake.page.evidence import PageEvidence, obeyed_odds, same_odds
 from retrieval.intake.page.marks import NAMES
 from retrieval.intake.page.naming import name_layout
 from retrieval.intake.page.rows import Row, mm
@@ -286,3 +287,41 @@ def test_a_layout_that_was_set_by_hand_needs_its_rows_unless_the_first_is_seen_t
     below = PageEvidence(page.rows[1:], page.heights[1:], page.evidence[1:], names)
     naming = name_layout(below, "3x4+1")
     assert (naming.layout, naming.cut, naming.better) == ("3x4+1", "top", "")
+
+
+def lawful_page(order: str = "standard") -> PageEvidence:
+    """A page of a simulated ECG, which obeys the laws of its own order."""
+    page = page_of("3x4+1", order)
+    recording = simulate(3, noise=False).recording
+    waves = np.full(page.heights.shape, np.nan)
+    for row, leads in enumerate(layout_named("3x4+1", "II", order).rows):
+        pixels = np.arange(LENGTH)
+        seconds = pixels / (25 * mm(1.0))
+        for column, part in enumerate(np.array_split(pixels, len(leads))):
+            sign = -1 if leads[column] == "aVR" and order == "cabrera" else 1
+            signal = recording.signal[LEADS.index(leads[column])]
+            at = np.arange(len(signal)) / recording.rate
+            waves[row, LEFT + part] = sign * 10 * np.interp(seconds[part], at, signal)
+    return replace(page, heights=waves)
+
+
+@pytest.mark.parametrize(("order", "misread"), [("standard", [("I", 1), ("I", 3)]), ("cabrera", [("II", 1)])])
+def test_names_that_are_misread_do_not_change_the_order_of_lawful_leads(
+    order: str, misread: list[tuple[str, int]]
+) -> None:
+    page = lawful_page(order)
+    chest = [name for name in page.names if name.lead in LEADS[6:]]
+    wrong = [name_at(lead, LEFT + 8, page.rows[row].baseline - 50) for lead, row in misread]
+    naming = name_layout(replace(page, names=(*chest, *wrong)))
+    assert (naming.layout, naming.order, naming.rows[3][0].lead) == ("3x4+1", order, "II")
+    assert naming.lawful > 4.0
+
+
+@given(st.floats(0, 3), st.booleans())
+def test_no_law_says_more_than_its_bounds(breach: float, first: bool) -> None:
+    assert -2.5 <= obeyed_odds(breach, first=first) <= 2.5
+
+
+def test_the_first_law_of_the_other_order_is_nearly_obeyed_and_speaks_against_it() -> None:
+    assert obeyed_odds(0.065, first=True) < -2.0 < 0.0 < obeyed_odds(0.02, first=True)
+    assert obeyed_odds(float("nan"), first=True) == 0.0
