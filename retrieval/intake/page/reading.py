@@ -42,6 +42,10 @@ SURE, MUCH_SURER, LEAST_OTHERWISE = 0.5, 0.1, 0.2
 reach where the page was refused before."""
 
 
+class _FitsNone(NotAnEcg):
+    """Rows of lines that fit no arrangement of leads as the picture shows them."""
+
+
 @dataclass(frozen=True)
 class PageReading:
     """A page and how it was understood.
@@ -141,20 +145,32 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
 
 def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
     """As ``_understand``; a page without names also as it is in a mirror, which counts where it has some there."""
-    reading = _understand(rgb, given)
-    if reading.named >= FEW_NAMES:
-        return reading
-    mirror = mirrored(rgb)
+    refusal = reading = None
     try:
-        other = _understand(mirror.pixels, given)
-    except (NotAnEcg, BadArgument):
-        return reading
-    if other.named < FEW_NAMES or other.odds < reading.odds + MUCH_LIKELIER:
+        reading = _understand(rgb, given)
+        if reading.named >= FEW_NAMES:
+            return reading
+    except _FitsNone as error:
+        refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
+    mirror = mirrored(rgb)
+    other = _named_in(mirror, given, above=-np.inf if reading is None else reading.odds + MUCH_LIKELIER)
+    if other is None:
+        if reading is None:
+            raise refusal or NotAnEcg("no ECG was found in the picture")
         return reading
     whole = _of_picture(other, mirror, MIRRORED)
     turn = -other.report.rotation_deg  # by which the paper leans in the picture, whichever way round it is
     straight = replace(whole.straight, rotation_deg=turn)
     return replace(whole, straight=straight, report=replace(whole.report, rotation_deg=turn))
+
+
+def _named_in(mirror: Part, given: Correction, above: float) -> PageReading | None:
+    """The reading of a page in a mirror where it has names and better odds than those."""
+    try:
+        other = _understand(mirror.pixels, given)
+    except (NotAnEcg, BadArgument):
+        return None
+    return other if other.named >= FEW_NAMES and other.odds > above else None
 
 
 def _understand(rgb: Rgb, given: Correction) -> PageReading:
@@ -236,7 +252,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced
     """
     hopeless = report.certainty < HOPELESS or (beats.doubtful and naming.certainty < HOPELESS)
     if hopeless and not forced:
-        raise NotAnEcg(
+        raise _FitsNone(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
         )
