@@ -153,8 +153,8 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
     except _FitsNone as error:
         refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
     mirror = mirrored(rgb)
-    other = _named_in(mirror, given, above=-np.inf if reading is None else reading.odds + MUCH_LIKELIER)
-    if other is None:
+    other = _named_in(mirror, given)
+    if other is None or not _better(other, reading):
         if reading is None:
             raise refusal or NotAnEcg("no ECG was found in the picture")
         return reading
@@ -164,13 +164,20 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
     return replace(whole, straight=straight, report=replace(whole.report, rotation_deg=turn))
 
 
-def _named_in(mirror: Part, given: Correction, above: float) -> PageReading | None:
-    """The reading of a page in a mirror where it has names and better odds than those."""
+def _named_in(mirror: Part, given: Correction) -> PageReading | None:
+    """The reading of a page in a mirror, where it has names there."""
     try:
         other = _understand(mirror.pixels, given)
     except (NotAnEcg, BadArgument):
         return None
-    return other if other.named >= FEW_NAMES and other.odds > above else None
+    return other if other.named >= FEW_NAMES else None
+
+
+def _better(other: PageReading, reading: PageReading | None) -> bool:
+    """Whether a page is rather what it is in a mirror; without a reading otherwise, whether it is that at all."""
+    if reading is None:
+        return other.report.certainty >= LEAST_OTHERWISE
+    return other.odds >= reading.odds + MUCH_LIKELIER
 
 
 def _understand(rgb: Rgb, given: Correction) -> PageReading:
