@@ -1,6 +1,6 @@
 """Read real pictures as people send them, and judge what the intake made of each.
 
-Run by hand: ``python -m eval.bench.intake_ways FOLDER... [--workers 2] [--out ways.json] [--ways "in a mirror,..."]``.
+Run by hand: ``python -m eval.bench.intake_ways FOLDER... [--workers 2] [--out ways.json] [--ways "on black,..."]``.
 
 The pictures and their truth are those of ``eval.bench.intake_parts``. Each is turned, shown in a mirror, shrunk and
 compressed as messengers do, stretched, shown in a program for viewing, in an article or on a sheet of its own, marked

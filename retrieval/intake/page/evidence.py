@@ -334,9 +334,9 @@ def strip_odds(
 def same_odds(apart: float, most: float) -> float:
     """Log odds, within bounds, that a strip shows a lead, by how far apart they are where it would show its beats.
 
-    The densities are those of the strips of 60 real pictures, read in three ways, and of drawn pages that no figure is
-    reported for, 251: two of three are less than 0.01 from their own lead, where it is the same ink twice, and 1 in
-    1,000 as near to another; of the rest half are within 0.1, as 1 in 14 is to another.
+    The densities are those of the strips of 60 real pictures, read in three ways, and of 251 on drawn pages that no
+    figure is reported for: two of three are less than 0.01 from their own lead, where it is the same ink twice, and
+    1 in 1,000 as near to another; of the rest half are within 0.1, as 1 in 14 is to another.
     """
     same = 170.0 * exp(-apart / 0.004) + 4.0 * exp(-apart / 0.05) + 0.08
     other = 0.75 * (1.0 - exp(-apart / 0.02)) + 0.08
