@@ -39,6 +39,8 @@ MOST_ODDS, STRIP_ODDS, SAME_ODDS = 2.5, 4.0, 7.0
 """At most so much (as a logarithm) does a likeness of rows say for or against; so much does a long strip say for an
 arrangement that has it; and so much for a lead beside the others that it shows the very beats of that lead."""
 AGREED = 1.0
+SAME_IN_A_MIRROR = frozenset({"I", "II", "III"})
+"""Names that read the same from the other side, and on their head."""
 NAME_TRUST = 3.0
 """At most so much (as a logarithm) does one name say for or against a lead."""
 
@@ -141,11 +143,15 @@ class PageEvidence:
 
 @dataclass(frozen=True)
 class NameMatch:
-    """Odds of the grid's names, for each long strip the odds of each lead by its name, and how many names agree."""
+    """Odds of the grid's names, for each long strip the odds of each lead by its name, and how many names agree.
+
+    ``one_way`` of these are other than ``SAME_IN_A_MIRROR``.
+    """
 
     odds: float
     strips: tuple[NDArray[np.float64], ...]
     agreed: int = 0
+    one_way: int = 0
 
 
 def match_names(page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template) -> NameMatch:
@@ -181,7 +187,7 @@ def _match_at(
     page: PageEvidence, columns: Columns, places: tuple[int, ...], template: Template, offset: float
 ) -> NameMatch:
     found = _placed(page, columns, places, template, offset)
-    odds, agreed = 0.0, 0
+    odds, agreed = 0.0, []
     strips = [np.zeros(len(LEADS)) for _ in places[template.grid :]]
     used = {id(placed.name) for placed in found.values()}
     odds += STRAY_NAME * sum(name.certainty for name in page.names if id(name) not in used and name.certainty > 0.5)
@@ -193,10 +199,12 @@ def _match_at(
             if slot.lead:
                 says = min(name_odds(name, slot), 0.0 if far else NAME_TRUST)
                 odds += weight * says
-                agreed += says > AGREED
+                if says > AGREED:
+                    agreed.append(slot.lead)
             elif row >= template.grid:
                 strips[row - template.grid] += [STRIP_NAME * weight * name_odds(name, Slot(lead)) for lead in LEADS]
-    return NameMatch(odds + _unread(found, template), tuple(strips), agreed)
+    one_way = sum(lead not in SAME_IN_A_MIRROR for lead in agreed)
+    return NameMatch(odds + _unread(found, template), tuple(strips), len(agreed), one_way)
 
 
 def _unread(found: dict[tuple[int, int], _Placed], template: Template) -> float:

@@ -41,6 +41,7 @@ class Naming:
         missing: how many rows of the layout are not on the page.
         rival: the name of the arrangement that comes next.
         named: how many printed names stand where this arrangement has them.
+        one_way: how many of these would not be the same in a mirror.
         lawful: odds (as a logarithm) that the limb leads obey the laws which tie them together.
         odds: all that speaks for this arrangement, as a logarithm; of the likeliest one where one was set by hand,
             since which way up a page is does not depend on that.
@@ -66,6 +67,7 @@ class Naming:
     beating: bool = False
     cut: str = ""
     others: int = 0
+    one_way: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class _Candidate:
     named: int
     lawful: float
     sure: float
+    one_way: int = 0
 
 
 def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
@@ -123,6 +126,7 @@ def name_layout(page: PageEvidence, layout: str | None = None) -> Naming:
         bool((page.in_time[list(best.places)] >= BEATS[1]).all()),
         best.template.cut,
         page.beating_beside(best.places),
+        best.one_way,
     )
 
 
@@ -227,7 +231,7 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
     chosen, sure, told = _different(strips)
     for place, lead in zip(places[template.grid :], chosen, strict=True):
         slots[place] = (Slot(LEADS[lead]),)
-    return _Candidate(template, places, odds + told, tuple(slots), names.agreed, lawful, sure)
+    return _Candidate(template, places, odds + told, tuple(slots), names.agreed, lawful, sure, names.one_way)
 
 
 def _different(strips: list[NDArray[np.float64]]) -> tuple[tuple[int, ...], float, float]:

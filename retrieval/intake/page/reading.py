@@ -57,7 +57,7 @@ class PageReading:
         report: what was found.
         findings: what the user should know.
         page: the canonical page.
-        named: how many printed names stand where the arrangement has them.
+        named: how many printed names stand where the arrangement has them, less those that a mirror leaves alike.
         odds: all that speaks for the arrangement, as a logarithm.
     """
 
@@ -236,7 +236,7 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     findings = _findings(found, report, canonical, traced, beats)
     naming = found.naming
-    return PageReading(gray, kept, found.page, report, findings, canonical, naming.named, naming.odds)
+    return PageReading(gray, kept, found.page, report, findings, canonical, naming.one_way, naming.odds)
 
 
 def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool) -> Analysis:

@@ -68,6 +68,11 @@ def test_names_decide(layout: str, order: str) -> None:
     assert [tuple(slot.lead for slot in row) for row in naming.rows] == [tuple(row) for row in plan.rows]
 
 
+def test_names_that_a_mirror_leaves_alike_are_told_apart() -> None:
+    naming = name_layout(page_of("3x4+1"))
+    assert (naming.named, naming.one_way) == (12, 9)
+
+
 @pytest.mark.parametrize("rhythm", ["II", "V1", "V5"])
 def test_the_strip_is_read(rhythm: str) -> None:
     naming = name_layout(page_of("3x4+1", rhythm=rhythm))
