@@ -42,10 +42,6 @@ SURE, MUCH_SURER, LEAST_OTHERWISE = 0.5, 0.1, 0.2
 reach where the page was refused before."""
 
 
-class _FitsNone(NotAnEcg):
-    """Rows of lines that fit no arrangement of leads as the picture shows them."""
-
-
 @dataclass(frozen=True)
 class PageReading:
     """A page and how it was understood.
@@ -145,18 +141,12 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
 
 def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
     """As ``_understand``; a page without names also as it is in a mirror, which counts where it has some there."""
-    refusal = reading = None
-    try:
-        reading = _understand(rgb, given)
-        if reading.named >= FEW_NAMES:
-            return reading
-    except _FitsNone as error:
-        refusal = error.with_traceback(None)  # which would keep every array of the page while it is read again
+    reading = _understand(rgb, given)
+    if reading.named >= FEW_NAMES:
+        return reading
     mirror = mirrored(rgb)
-    other = _named_in(mirror, given)
-    if other is None or not _better(other, reading):
-        if reading is None:
-            raise refusal or NotAnEcg("no ECG was found in the picture")
+    other = _at_first_sight(mirror.pixels, given)
+    if other is None or other.named < FEW_NAMES or other.odds < reading.odds + MUCH_LIKELIER:
         return reading
     whole = _of_picture(other, mirror, MIRRORED)
     turn = -other.report.rotation_deg  # by which the paper leans in the picture, whichever way round it is
@@ -164,20 +154,14 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
     return replace(whole, straight=straight, report=replace(whole.report, rotation_deg=turn))
 
 
-def _named_in(mirror: Part, given: Correction) -> PageReading | None:
-    """The reading of a page in a mirror, where it has names there."""
-    try:
-        other = _understand(mirror.pixels, given)
-    except (NotAnEcg, BadArgument):
+def _at_first_sight(rgb: Rgb, given: Correction) -> PageReading | None:
+    """A picture read without looking at it otherwise: what has no names is often no ECG, and takes long as it is."""
+    page = flatten_picture(rgb)
+    if page is None:
         return None
-    return other if other.named >= FEW_NAMES else None
-
-
-def _better(other: PageReading, reading: PageReading | None) -> bool:
-    """Whether a page is rather what it is in a mirror; without a reading otherwise, whether it is that at all."""
-    if reading is None:
-        return other.report.certainty >= LEAST_OTHERWISE
-    return other.odds >= reading.odds + MUCH_LIKELIER
+    if given.upright:
+        page = page.turned(round(page.rotation_deg / 90))
+    return _tried(page, (rgb.shape[1], rgb.shape[0]), given)[0]
 
 
 def _understand(rgb: Rgb, given: Correction) -> PageReading:
@@ -259,7 +243,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced
     """
     hopeless = report.certainty < HOPELESS or (beats.doubtful and naming.certainty < HOPELESS)
     if hopeless and not forced:
-        raise _FitsNone(
+        raise NotAnEcg(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
         )
