@@ -125,9 +125,8 @@ def reworded(text: str) -> Reworded:
         if fits and not said.issuperset(words_of(term)):
             added.append(term)
     sentences = (text, *(_replaced(text, found, place) for place in range(len(_LANGUAGES))))
-    once = {
-        sentence.casefold(): sentence for sentence in sentences
-    }  # of those that differ in case alone the usual one
+    # Of those that differ in case alone the last, which is the usual one.
+    once = {sentence.casefold(): sentence for sentence in sentences}
     return Reworded(text, tuple(added), tuple(once.values()))
 
 

@@ -156,22 +156,22 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
 
 def _at_first_sight(rgb: Rgb, given: Correction) -> PageReading | None:
     """A picture read without looking at it otherwise: what has no names is often no ECG, and takes long as it is."""
+    page = _straightened(rgb, given)
+    return None if page is None else _tried(page, (rgb.shape[1], rgb.shape[0]), given)[0]
+
+
+def _straightened(rgb: Rgb, given: Correction) -> FlatPage | None:
+    """The page of a picture, as upright as the picture where that was said to be upright; None without one."""
     page = flatten_picture(rgb)
-    if page is None:
-        return None
-    if given.upright:
-        page = page.turned(round(page.rotation_deg / 90))
-    return _tried(page, (rgb.shape[1], rgb.shape[0]), given)[0]
+    return page if page is None or not given.upright else page.turned(round(page.rotation_deg / 90))
 
 
 def _understand(rgb: Rgb, given: Correction) -> PageReading:
     """As ``understand``, of a picture whose traces are darker than its ground."""
-    page = flatten_picture(rgb)
+    page = _straightened(rgb, given)
     if page is None:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     size = rgb.shape[1], rgb.shape[0]
-    if given.upright:
-        page = page.turned(round(page.rotation_deg / 90))
     first, refusal = _tried(page, size, given)
     if first is not None and first.report.certainty >= SURE:
         return first
