@@ -22,6 +22,7 @@ from retrieval.intake.page.row_ends import reached
 from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
 from retrieval.intake.page.sheet_edges import within_edges
 from retrieval.intake.page.signals import row_heights
+from retrieval.intake.page.streaks import without_streaks
 from retrieval.intake.page.words import Words, find_words
 
 Plane = NDArray[np.float32]
@@ -35,6 +36,8 @@ MIN_SIGNS = 4
 LEAST_NAMED = 0.2
 """Certainty of the arrangement under which these signs are not enough: pulses of a page on its head may stand too."""
 LAWFUL = 2.0
+PRINTED = 0.8
+"""Share of belief that a speed and a gain are printed from which no other sign is needed."""
 UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 
@@ -93,7 +96,7 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
         NotAnEcg: with the reason.
         BadArgument: when the page cannot be what was set by hand.
     """
-    ink = find_ink(page, faded=faded)
+    ink = without_streaks(find_ink(page, faded=faded), page)
     if given.upright:
         return _analyse(page, ink, 0, given)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
@@ -156,7 +159,7 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> An
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
     scale = as_given(measure_scale(pulses, words, slots, row_length_mm(rows)), given)
     if given.layout is None:
-        _refuse_unless_signed(page, naming, pulses)
+        _refuse_unless_signed(page, naming, pulses, words)
     cells = place_cells(naming, rows, masks)
     return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
 
@@ -195,11 +198,12 @@ def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:
         raise _NoRows(f"the longest row spans {longest:.0f} mm; a lead of 2.5 s takes 62: bring the whole page")
 
 
-def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...]) -> None:
+def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...], words: Words) -> None:
     """Refuse rows of lines on plain paper that nothing shows to be an ECG: a chart, a score, a seismogram."""
-    if page.ruled or naming.named >= MIN_NAMES or pulses or naming.lawful > LAWFUL:
+    printed = min(float(words.speeds.max()), float(words.gains.max())) > PRINTED
+    if page.ruled or naming.named >= MIN_NAMES or pulses or printed or naming.lawful > LAWFUL:
         return
     raise NotAnEcg(
-        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse and no limb leads that "
-        "obey Einthoven's law; expected a page with a 12-lead ECG"
+        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse, no printed speed and "
+        "gain and no limb leads that obey Einthoven's law; expected a page with a 12-lead ECG"
     )

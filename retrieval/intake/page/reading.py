@@ -22,7 +22,7 @@ from retrieval.intake.page.mirror import FEW_NAMES, MIRRORED, MUCH_LIKELIER, mir
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.negative import NEGATIVE, is_negative, positive_of
 from retrieval.intake.page.part import Part, flat_of_picture, part_of, report_of_picture
-from retrieval.intake.page.reporting import DOUBTED, page_notes, report_of
+from retrieval.intake.page.reporting import DOUBTED, UNRULED_AT_MOST, page_notes, report_of
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding, IntakeReport
 from retrieval.intake.tracing import LeadSignals, lead_signals
@@ -173,10 +173,11 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     size = rgb.shape[1], rgb.shape[0]
     first, refusal = _tried(page, size, given)
-    if first is not None and first.report.certainty >= SURE:
+    # Of what is in the way of certainty, only the scale is no better known at another look.
+    if first is not None and first.report.certainty >= SURE * (1.0 if page.ruled else UNRULED_AT_MOST):
         return first
     # Traces may have faded, or a page whose strokes tell no direction may lie on its side.
-    best = _most_certain(first, _tried(page, size, given, faded=True)[0]) if page.ruled else first
+    best = _most_certain(first, _tried(page, size, given, faded=True)[0])
     unsure = best is None or best.report.certainty < LEAST_OTHERWISE
     if unsure and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         side = page.turned(1)
@@ -184,9 +185,14 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
         best = _most_certain(best, upright)
         if upright is not None and upright.report.certainty < SURE:
             best = _most_certain(best, _tried(side, size, given, faded=True)[0])
-    if best is None or (first is None and best.report.certainty <= LEAST_OTHERWISE):
+    if best is None or (first is None and _hardly_read(best)):
         raise refusal or NotAnEcg("no ECG was found in the picture")
     return best
+
+
+def _hardly_read(reading: PageReading) -> bool:
+    """Whether a page that was refused at first is to be refused all the same."""
+    return reading.report.certainty <= LEAST_OTHERWISE and reading.named < WELL_NAMED
 
 
 def _tried(

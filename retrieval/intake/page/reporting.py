@@ -19,6 +19,8 @@ FULL_SECONDS = 10.0
 UPRIGHT, GUESSED = 0.9, 0.45
 DOUBTED = 0.45
 """No more is claimed for a page whose rows or beats cannot be what they were taken for."""
+UNRULED_AT_MOST = 0.3
+"""Nor for one whose scale is taken from the length of its traces."""
 SHORT, BESIDE = 0.85, 0.5
 """Rows of less than this share of ten seconds, beside which the picture goes on for this share of their length."""
 UNEVEN, ASTRAY_MM, HALF_INKED = 1.75, 25.0, 0.5
@@ -62,7 +64,7 @@ def report_of(found: Analysis, picture: tuple[int, int]) -> IntakeReport:
 
 
 def _certainty(found: Analysis, picture: tuple[int, int]) -> float:
-    sure = found.page.trust if found.page.ruled else 0.3
+    sure = found.page.trust if found.page.ruled else UNRULED_AT_MOST
     placed = float(np.mean([cell.sure for cell in found.shown])) if found.shown else 0.0
     upright = found.upright_share if found.upright_share >= UPRIGHT else min(found.upright_share, GUESSED)
     naming = found.naming
