@@ -100,16 +100,28 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     if given.upright:
         return _analyse(page, ink, 0, given)
     first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
-    one, refusal = _try(page, ink, first, given)
-    if one is not None and first == 0 and _stands(one):
-        return one
-    other = None if isinstance(refusal, _NoRows) else _try(page, ink, first + 2, given)[0]
-    found = [reading for reading in (one, other) if reading is not None]
+    found, refusal = _either_end_up(page, ink, first, given)
+    if not found and page.ruled and first == 0:
+        # Tall waves that run into each other look like rows of a page that stands.
+        found, _ = _either_end_up(page, ink, 1, given)
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
+    if len(found) == 1 and found[0].turns == 0 and _stands(found[0]):
+        return found[0]
     found.sort(key=lambda reading: -_standing(reading))
     apart = _standing(found[0]) - (_standing(found[1]) if len(found) > 1 else 0.0)
     return replace(found[0], upright_share=float(1 / (1 + np.exp(-apart))))
+
+
+def _either_end_up(
+    page: FlatPage, ink: Plane, first: int, given: Correction
+) -> tuple[list[Analysis], NotAnEcg | BadArgument | None]:
+    """A page turned by ``first`` quarters, and on its head unless it plainly stands; and why neither can be read."""
+    one, refusal = _try(page, ink, first, given)
+    if one is not None and first == 0 and _stands(one):
+        return [one], None
+    other = None if isinstance(refusal, _NoRows) else _try(page, ink, first + 2, given)[0]
+    return [reading for reading in (one, other) if reading is not None], refusal
 
 
 def _stands(reading: Analysis) -> bool:
