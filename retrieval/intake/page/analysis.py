@@ -12,6 +12,7 @@ from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
 from retrieval.intake.page.calibration import Pulse, Scale, as_given, assumed_size, find_pulses, measure_scale
 from retrieval.intake.page.columns import boundary_evidence
+from retrieval.intake.page.direction import is_unclear
 from retrieval.intake.page.evidence import PageEvidence
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
 from retrieval.intake.page.ink import find_ink
@@ -27,6 +28,7 @@ from retrieval.intake.page.words import Words, find_words
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+INK = 0.5
 MIN_ROWS = 3
 MAX_ROWS = 16
 MIN_TRACE_MM = 60.0
@@ -49,6 +51,14 @@ def row_length_mm(rows: tuple[Row, ...]) -> float:
 
 class _NoRows(NotAnEcg):
     """Too few rows of traces, or too many: so it would be with the page on its head."""
+
+
+class _FewRows(_NoRows):
+    """Some, which may be waves that run into each other on a page that lies on its side."""
+
+
+class Unsigned(NotAnEcg):
+    """Rows of lines, and nothing that shows them to be an ECG."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +109,9 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     ink = without_streaks(find_ink(page, faded=faded), page)
     if given.upright:
         return _analyse(page, ink, 0, given)
-    first = 1 if runs_upright(strokes_of(ink > 0.5)) else 0
+    first = 1 if runs_upright(strokes_of(ink > INK)) else 0
     found, refusal = _either_end_up(page, ink, first, given)
-    if not found and page.ruled and first == 0:
-        # Tall waves that run into each other look like rows of a page that stands.
+    if not found and page.ruled and first == 0 and isinstance(refusal, _FewRows) and is_unclear(ink > INK):
         found, _ = _either_end_up(page, ink, 1, given)
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
@@ -199,7 +208,7 @@ def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:
     if not rows:
         raise _NoRows(f"{paper} and no traces were found in the picture; expected a page with a 12-lead ECG")
     if len(rows) < MIN_ROWS:
-        raise _NoRows(
+        raise _FewRows(
             f"{paper} and {len(rows)} row{'s' * (len(rows) > 1)} of traces were found; a 12-lead page has {MIN_ROWS} "
             "or more: bring the whole page"
         )
@@ -215,7 +224,7 @@ def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, .
     printed = min(float(words.speeds.max()), float(words.gains.max())) > PRINTED
     if page.ruled or naming.named >= MIN_NAMES or pulses or printed or naming.lawful > LAWFUL:
         return
-    raise NotAnEcg(
+    raise Unsigned(
         "lines were found in rows, but no ruled paper, no lead names, no calibration pulse, no printed speed and "
         "gain and no limb leads that obey Einthoven's law; expected a page with a 12-lead ECG"
     )

@@ -32,6 +32,11 @@ def may_run_down(pixels: Rgb, valid: Bools) -> bool:
     return UNCLEAR[0] < _level(pixels, valid) < UNCLEAR[1]
 
 
+def is_unclear(ink: Bools) -> bool:
+    """As ``may_run_down``, of ink alone."""
+    return UNCLEAR[0] < level_share(ink.astype(np.uint8)) < UNCLEAR[1]
+
+
 def _level(pixels: Rgb, valid: Bools) -> float:
     factor = min(1.0, SIDE / max(pixels.shape[:2]))
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))

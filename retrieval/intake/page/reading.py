@@ -13,7 +13,7 @@ from retrieval.errors import BadArgument, NotAnEcg
 from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.findings import page_findings
 from retrieval.intake.heartbeat import CommonBeats, common_beats
-from retrieval.intake.page.analysis import Analysis, analyse
+from retrieval.intake.page.analysis import Analysis, Unsigned, analyse
 from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
@@ -176,8 +176,10 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
     # Of what is in the way of certainty, only the scale is no better known at another look.
     if first is not None and first.report.certainty >= SURE * (1.0 if page.ruled else UNRULED_AT_MOST):
         return first
-    # Traces may have faded, or a page whose strokes tell no direction may lie on its side.
-    best = _most_certain(first, _tried(page, size, given, faded=True)[0])
+    # Traces may have faded, or a page whose strokes tell no direction may lie on its side. What is no ECG by any sign
+    # is not looked at again: it takes the longest.
+    faded = None if isinstance(refusal, Unsigned) else _tried(page, size, given, faded=True)[0]
+    best = _most_certain(first, faded)
     unsure = best is None or best.report.certainty < LEAST_OTHERWISE
     if unsure and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         side = page.turned(1)
