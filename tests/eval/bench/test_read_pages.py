@@ -21,6 +21,10 @@ NO_FIGURE_FROM = 500_000
         ("photo turned 2", 837, "3x4+3"),  # on its head, where its pulses seem to stand on their feet
         ("photo 2", 809, "6x1-chest"),  # clutter on the table was taken for the beginnings of its rows
         ("paper 2", 704, "3x4+3"),  # tall waves tie all rows together: it was turned on its side
+        ("scan 3", 1_000_071, "6x1-limb"),  # faint and without ruling: the length of its broken traces was half of it
+        ("scan 3", 1_000_111, "3x4"),  # three streaks of the copier were taken for rows
+        ("scan 3", 1_000_148, "3x4+3"),  # without ruling, two of its rows faded in the middle
+        ("scan 3", 1_000_023, "6x1-chest"),  # tall waves, a streak, and turned on its side
     ],
 )
 def test_pages_that_were_once_refused(row: str, page: int, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:

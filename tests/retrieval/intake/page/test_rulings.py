@@ -172,6 +172,52 @@ def test_strokes_that_a_copier_broke_are_joined() -> None:
     assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.015)
 
 
+def test_rows_that_lost_pieces_have_the_length_that_most_of_them_reach() -> None:
+    """Of every row a tenth is gone, of two their ends, and dots of dirt lie beyond them all."""
+    page = rows_of_traces(6)
+    for row in range(6):
+        band = page[180 * row + 90 : 180 * row + 270]
+        start = 300 + 190 * row
+        band[:, start : start + 150] = 255
+        if row < 2:
+            band[:, 150 : 350 + 200 * row] = 255
+    rng = np.random.default_rng(5)
+    for x, y in zip(rng.integers(0, 1800, 60), rng.integers(0, len(page), 60), strict=True):
+        cv2.circle(page, (int(x), int(y)), 2, (0, 0, 0), -1)
+    found = assume_view(look(page))
+    assert found is not None
+    assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.015)
+
+
+def test_strokes_broken_to_dots_tell_by_their_ends_which_way_they_run() -> None:
+    page = rows_of_traces(5)
+    page[:, ::12] = page[:, 1::12] = page[:, 2::12] = page[:, 3::12] = 255
+    for turns in range(2):
+        found = assume_view(look(np.ascontiguousarray(np.rot90(page, turns))))
+        assert found is not None
+        assert min(found.px_per_mm) == pytest.approx(6.0, rel=0.06)  # from which the reader finds the rest
+        assert abs(round(found.rotation_deg / 90) % 2) == turns
+
+
+@pytest.mark.parametrize("ink", [235, 215])
+def test_traces_that_can_hardly_be_seen(ink: int) -> None:
+    page = rows_of_traces(4)
+    found = assume_view(look(np.where(page < 128, np.uint8(ink), page)))
+    assert found is not None
+    assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.01)
+
+
+def test_black_bars_do_not_hide_grey_traces() -> None:
+    page = rows_of_traces(4)
+    page = np.where(page < 128, np.uint8(170), page)
+    for x in (40, 700, 1100, 1770):
+        page[:, x : x + 4] = 0
+    page[-40:] = 0
+    found = assume_view(look(page))
+    assert found is not None
+    assert found.px_per_mm == pytest.approx((6.0, 6.0), rel=0.015)
+
+
 def test_a_table_is_no_tied_rows() -> None:
     page = np.full((900, 1500, 3), 255, np.uint8)
     for y in range(100, 801, 100):
