@@ -86,7 +86,9 @@ class Analysis:
     @property
     def size(self) -> float:
         """How many times as large as it was taken for the page must be; 1 where a ruling tells."""
-        return 1.0 if self.page.ruled else assumed_size(row_length_mm(self.rows))
+        if self.page.ruled:
+            return 1.0
+        return assumed_size(self.rows, row_length_mm(self.rows), self.pulses, self.words)
 
     @property
     def shown(self) -> tuple[Cell, ...]:

@@ -29,6 +29,11 @@ WORD_TRUST = 7.0
 ROW_MM = 250.0
 SPAN = 0.85, 1.03
 """Shares of ``ROW_MM`` that rows have where they were taken for it, with pulses at their ends or without."""
+USUAL, FAST = 25.0, 50.0
+CLOSEST_MM, CLOSEST_OF_MANY_MM, MANY_ROWS = 19.0, 12.0, 8
+"""No rows stand closer, up to ``MANY_ROWS`` of them or more."""
+SQUARE, PRINTED = 0.15, 0.8
+"""Share by which the sides of a pulse may differ from 5 mm; and of belief with which a speed is taken for printed."""
 FULL_SECONDS = (10.0, 5.0, 12.0, 2.5, 6.0, 8.0)
 SURE = 0.92
 """Share that the likeliest speed or gain must have to count as found and not as assumed."""
@@ -110,12 +115,28 @@ def measure_scale(pulses: tuple[Pulse, ...], words: Words, slots: Sequence[tuple
     return Scale(SPEEDS[speed], *GAINS[gain], float(speed_shares[speed]), float(gain_shares[gain]))
 
 
-def assumed_size(row_mm: float) -> float:
+def assumed_size(rows: tuple[Row, ...], row_mm: float, pulses: tuple[Pulse, ...], words: Words) -> float:
     """By how much a page is larger than where its rows, ``row_mm`` long, were taken for ten seconds at 25 mm/s.
 
-    The rows may have lost pulses and dirt that had passed for traces.
+    The rows may have lost pulses and dirt that had passed for traces; or they run at 50 mm/s and are twice as long.
     """
-    return ROW_MM / row_mm if SPAN[0] < row_mm / ROW_MM < SPAN[1] else 1.0
+    times = ROW_MM / row_mm if SPAN[0] < row_mm / ROW_MM < SPAN[1] else 1.0
+    return times * FAST / USUAL if _runs_fast(rows, pulses, words, times) else times
+
+
+def _runs_fast(rows: tuple[Row, ...], pulses: tuple[Pulse, ...], words: Words, times: float) -> bool:
+    """Whether rows on a page ``times`` as large, taken to run at 25 mm/s, stand too close for it, and run at 50 mm/s.
+
+    A pulse that is as wide as high is one of 10 mm/mV then, and not one of 5 mm/mV at 25 mm/s.
+    """
+    apart = times * float(np.median(np.diff([row.baseline for row in rows]))) / FLAT_PX_PER_MM
+    if apart >= (CLOSEST_OF_MANY_MM if len(rows) > MANY_ROWS else CLOSEST_MM):
+        return False
+    if words.speeds[SPEEDS.index(FAST)] > PRINTED:
+        return True
+    sides = [(pulse.width, level) for pulse in pulses for level in pulse.levels]
+    half = PULSE_SECONDS * USUAL
+    return bool(sides) and bool(np.abs(times * np.median(sides, axis=0) / half - 1).max() < SQUARE)
 
 
 def as_given(scale: Scale, given: Correction) -> Scale:

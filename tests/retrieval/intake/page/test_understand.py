@@ -232,6 +232,24 @@ def test_an_assumed_size_is_mended_by_the_rows_that_are_left(heart: Recording) -
     assert again.page.px_per_mm[0] == pytest.approx(6.0, rel=0.015)
 
 
+@pytest.mark.parametrize(
+    ("speed", "gain", "row_mm"), [(50.0, 10.0, 28.0), (25.0, 5.0, 28.0), (25.0, 10.0, 28.0), (50.0, 10.0, 40.0)]
+)
+def test_rows_too_close_for_25_mm_a_second_run_at_50(
+    heart: Recording, speed: float, gain: float, row_mm: float
+) -> None:
+    """Half as large a pulse of 10 mm/mV at 50 mm/s is one of 5 mm/mV at 25 mm/s: the distance of rows tells."""
+    style = PageStyle(layout="3x4", grid="none", px_per_mm=4.0, speed=speed, gain=gain, row_mm=row_mm, pulse="left")
+    report = understand(draw_page(heart, style).pixels).report
+    if row_mm * 25.0 / speed < 19.0:
+        assert (report.speed, report.gain) == (50.0, 10.0)
+        assert report.px_per_mm_x == pytest.approx(4.0, rel=0.015)
+    else:
+        assert report.speed == 25.0
+        assert report.px_per_mm_x == pytest.approx(4.0 * speed / 25.0, rel=0.015)
+    assert [lead.seconds for lead in report.leads] == pytest.approx([2.5] * 12, abs=0.1)
+
+
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
     flat = flatten_picture(draw_page(heart, PageStyle(layout="6x1-chest", row_mm=28)).pixels)
     assert flat is not None
