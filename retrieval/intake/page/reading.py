@@ -223,7 +223,7 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
         canonical = compose(found.masks, found.rows, found.shown, found.scale)
     traced = lead_signals(canonical)
     beats = common_beats(canonical, traced)
-    report = _doubted(report, beats, found.naming, forced=given.layout is not None)
+    report = _doubted(report, beats, found.naming, forced=given.layout is not None, ruled=found.page.ruled)
     kept = _kept(found)
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     findings = _findings(found, report, canonical, traced, beats)
@@ -242,7 +242,9 @@ def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool) -
     return again if again.naming.layout == found.naming.layout else found
 
 
-def _doubted(report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced: bool = False) -> IntakeReport:
+def _doubted(
+    report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced: bool = False, ruled: bool = True
+) -> IntakeReport:
     """The report, less certain where the traces may not be one heart's; refused where they cannot be or fit none.
 
     Where names, as they are printed, stand at their leads' places, only doubt is left: a tachycardia without any
@@ -251,7 +253,7 @@ def _doubted(report: IntakeReport, beats: CommonBeats, naming: Naming, *, forced
     """
     hopeless = report.certainty < HOPELESS or (beats.doubtful and naming.certainty < HOPELESS)
     if hopeless and not forced:
-        raise NotAnEcg(
+        raise (NotAnEcg if ruled or naming.named else Unsigned)(
             f"lines were found in {len(report.rows)} rows, but they fit no arrangement of leads (certainty "
             f"{report.certainty:.2f}); expected a page with a 12-lead ECG: bring it alone, upright and whole"
         )
