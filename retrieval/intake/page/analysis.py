@@ -88,7 +88,7 @@ class Analysis:
         """How many times as large as it was taken for the page must be; 1 where a ruling tells."""
         if self.page.ruled:
             return 1.0
-        return assumed_size(self.rows, row_length_mm(self.rows), self.pulses, self.words)
+        return assumed_size(self.rows, row_length_mm(self.rows), self.pulses, self.words, self.given.speed)
 
     @property
     def shown(self) -> tuple[Cell, ...]:

@@ -115,23 +115,27 @@ def measure_scale(pulses: tuple[Pulse, ...], words: Words, slots: Sequence[tuple
     return Scale(SPEEDS[speed], *GAINS[gain], float(speed_shares[speed]), float(gain_shares[gain]))
 
 
-def assumed_size(rows: tuple[Row, ...], row_mm: float, pulses: tuple[Pulse, ...], words: Words) -> float:
+def assumed_size(
+    rows: tuple[Row, ...], row_mm: float, pulses: tuple[Pulse, ...], words: Words, speed: float | None = None
+) -> float:
     """By how much a page is larger than where its rows, ``row_mm`` long, were taken for ten seconds at 25 mm/s.
 
-    The rows may have lost pulses and dirt that had passed for traces; or they run at 50 mm/s and are twice as long.
+    The rows may have lost pulses and dirt that had passed for traces; or they run at 50 mm/s and are twice as long,
+    of which a ``speed`` that was set by hand decides.
     """
     times = ROW_MM / row_mm if SPAN[0] < row_mm / ROW_MM < SPAN[1] else 1.0
-    return times * FAST / USUAL if _runs_fast(rows, pulses, words, times) else times
+    fast = speed == FAST if speed is not None else _runs_fast(pulses, words, times)
+    return times * FAST / USUAL if fast and _too_close(rows, times) else times
 
 
-def _runs_fast(rows: tuple[Row, ...], pulses: tuple[Pulse, ...], words: Words, times: float) -> bool:
-    """Whether rows on a page ``times`` as large, taken to run at 25 mm/s, stand too close for it, and run at 50 mm/s.
-
-    A pulse that is as wide as high is one of 10 mm/mV then, and not one of 5 mm/mV at 25 mm/s.
-    """
+def _too_close(rows: tuple[Row, ...], times: float) -> bool:
+    """Whether rows on a page ``times`` as large stand closer than any that run at 25 mm/s."""
     apart = times * float(np.median(np.diff([row.baseline for row in rows]))) / FLAT_PX_PER_MM
-    if apart >= (CLOSEST_OF_MANY_MM if len(rows) > MANY_ROWS else CLOSEST_MM):
-        return False
+    return apart < (CLOSEST_OF_MANY_MM if len(rows) > MANY_ROWS else CLOSEST_MM)
+
+
+def _runs_fast(pulses: tuple[Pulse, ...], words: Words, times: float) -> bool:
+    """Whether print says 50 mm/s, or pulses may: as wide as high they are of 10 mm/mV then, and else of 5 mm/mV."""
     if words.speeds[SPEEDS.index(FAST)] > PRINTED:
         return True
     sides = [(pulse.width, level) for pulse in pulses for level in pulse.levels]

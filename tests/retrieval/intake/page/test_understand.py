@@ -250,6 +250,13 @@ def test_rows_too_close_for_25_mm_a_second_run_at_50(
     assert [lead.seconds for lead in report.leads] == pytest.approx([2.5] * 12, abs=0.1)
 
 
+@pytest.mark.parametrize("speed", [25.0, 50.0])
+def test_a_speed_set_by_hand_decides_how_large_a_page_without_ruling_is(heart: Recording, speed: float) -> None:
+    style = PageStyle(layout="3x4", grid="none", px_per_mm=4.0, speed=50.0, row_mm=28.0, pulse="left")
+    report = understand_as_set(draw_page(heart, style).pixels, Correction(speed=speed)).report
+    assert report.px_per_mm_x == pytest.approx(4.0 * 50.0 / speed, rel=0.015)
+
+
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
     flat = flatten_picture(draw_page(heart, PageStyle(layout="6x1-chest", row_mm=28)).pixels)
     assert flat is not None
