@@ -29,6 +29,7 @@ from retrieval.intake.page.words import Words, find_words
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 INK = 0.5
+"""Share of the ink level from which a pixel is one of a stroke."""
 MIN_ROWS = 3
 MAX_ROWS = 16
 MIN_TRACE_MM = 60.0

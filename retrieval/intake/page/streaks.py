@@ -22,6 +22,7 @@ LONG_SHARE = 0.5
 WIDEST_MM = 1.5
 """A dark margin is wider, and for others to leave out."""
 INK, MARGIN = 0.3, 1
+"""Share of the ink level from which a pixel may be one of a streak; pixels beside it that go with it."""
 
 
 def without_streaks(ink: Plane, page: FlatPage) -> Plane:
