@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from retrieval.errors import BadArgument, NotAnEcg
 from retrieval.intake.correction import NOTHING, Correction
 from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
-from retrieval.intake.page.calibration import Pulse, Scale, as_given, assumed_size, find_pulses, measure_scale
+from retrieval.intake.page.calibration import (
+    PRINTED,
+    Pulse,
+    Scale,
+    as_given,
+    assumed_size,
+    find_pulses,
+    measure_scale,
+)
 from retrieval.intake.page.columns import boundary_evidence
 from retrieval.intake.page.direction import is_unclear
 from retrieval.intake.page.evidence import PageEvidence
@@ -39,8 +47,6 @@ MIN_SIGNS = 4
 LEAST_NAMED = 0.2
 """Certainty of the arrangement under which these signs are not enough: pulses of a page on its head may stand too."""
 LAWFUL = 2.0
-PRINTED = 0.8
-"""Share of belief that a speed and a gain are printed from which no other sign is needed."""
 UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 

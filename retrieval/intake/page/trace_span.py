@@ -18,7 +18,7 @@ DARKEST = 0.995
 INK_SHARES = (0.5, 0.25)
 """Of the darkest ink, what counts as ink: less where black bars are darker than any trace."""
 GAPS = (0.0, 0.004, 0.008)
-"""Shares of the picture's width over which broken strokes are joined: none first."""
+"""Shares of the picture's width over which broken strokes are joined."""
 LETTER_SHARE = 0.08
 """A connected stroke wider than 8 % of the picture is a trace, a frame or a rule, and no letter."""
 MIN_TRACES = 3
@@ -92,7 +92,7 @@ def _span_of(ink: Mask) -> list[tuple[int, int, float]]:
 
 
 def _height(trace: Boxes, width: int) -> int:
-    """At which height a trace runs, coarsely: pieces of one row are at the same."""
+    """At which height the lower edge of a trace lies, coarsely: pieces of one row mostly are at the same."""
     return round(float(trace[cv2.CC_STAT_TOP] + trace[cv2.CC_STAT_HEIGHT]) / (ROW_SHARE * width))
 
 

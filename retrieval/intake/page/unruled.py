@@ -48,10 +48,11 @@ def assume_view(view: View) -> FlatPage | None:
     pixels = cv2.warpPerspective(view.pixels, above, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     paper = np.asarray(cv2.warpPerspective(view.paper, above, shape, flags=cv2.INTER_NEAREST), np.uint8)
     dark = _dark(np.asarray(pixels, np.uint8)) * _inner(paper)
-    level = level_share(_inked(_without_streaks(dark)))
+    plain = _without_long_lines(dark)
+    level = level_share(_inked(plain))
     # Where strokes are broken to dots, they do not tell which way they run; their ends do.
     quarters = (int(level < 0.5),) if abs(level - 0.5) > UNTOLD else (0, 1)
-    spans = [_span_at(dark, quarter) for quarter in quarters]
+    spans = [_span_at(dark, plain, quarter) for quarter in quarters]
     best = max((span for span in spans if span is not None), key=lambda span: span.weight, default=None)
     if best is None:
         return None
@@ -60,13 +61,12 @@ def assume_view(view: View) -> FlatPage | None:
     return flatten(view, matrix, size, UNRULED_TRUST if view.corners is not None else FLAT_TRUST, ruled=False)
 
 
-def _span_at(dark: Plane, quarter: int) -> _Span | None:
+def _span_at(dark: Plane, plain: Plane, quarter: int) -> _Span | None:
     """The span of traces that run across, or from top to bottom, once they were made level."""
     turn = np.eye(3)
     if quarter:
         turn = np.array([[0, 1, 0], [-1, 0, dark.shape[1] - 1.0], [0, 0, 1.0]])
-        dark = np.ascontiguousarray(np.rot90(dark))
-    plain = _without_streaks(dark)
+        dark, plain = (np.ascontiguousarray(np.rot90(plane)) for plane in (dark, plain))
     skew = _skew(plain)
     if abs(skew) > SKEW_STEP / 2:
         shape = dark.shape[1], dark.shape[0]
@@ -130,7 +130,7 @@ def _dark(small: Rgb) -> Plane:
     return np.clip(1 - light / np.maximum(paper, 8.0), 0, 1).astype(np.float32)
 
 
-def _without_streaks(dark: Plane) -> Plane:
+def _without_long_lines(dark: Plane) -> Plane:
     """The same without what runs straight along the picture, as a copier's dirt and the dark beside a sheet do."""
     ink = (dark > LEAST_INK).astype(np.uint8)
     high, wide = (max(3, round(STREAK_SHARE * side)) for side in dark.shape)
