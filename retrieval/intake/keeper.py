@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWER = 1 << 30
 """Bytes; a longer answer is not an answer."""
+START_SECONDS = 60.0
+"""For an interpreter to start with its packages, from a cold disk too."""
 PATIENCE, WORKING_SHARE, FAIR_SHARE = 3, 0.05, 0.8
 """A process that used under 5 % of its time sleeps, and one that used over 80 % had its fair share."""
 KEPT_SHARE = 0.4
@@ -68,6 +70,8 @@ class Keeper:
         process = self._running()
         if process is None:
             return _refusal("reader_failed", f"'{_name(request)}' was not read: the reader was closed")
+        if not self._awake(process):
+            return self._fallen(process, request, None)
         watch = _Watch(process, request["seconds"])
         try:
             data = self._converse(process, request)
@@ -100,31 +104,42 @@ class Keeper:
                 self._process = _start(self.memory_mb, self.threads)
             return self._process
 
-    def _converse(self, process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
-        """Ask, and give the bytes of the answer; ``None`` when the process ended before it was whole."""
+    def _awake(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether a child is ready to be asked; how long it takes to start is no fault of the first file's."""
         from retrieval.intake.child import READY
 
+        if self._ready is process:
+            return True
+        watch = _Watch(process, START_SECONDS)
+        try:
+            ready = process.stdout is not None and process.stdout.read(len(READY)) == READY
+        except (OSError, ValueError):  # closed meanwhile
+            ready = False
+        finally:
+            watch.stop()
+        if ready:
+            self._ready = process
+        return ready
+
+    def _converse(self, process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes | None:
+        """Ask, and give the bytes of the answer; ``None`` when the process ended before it was whole."""
         if process.stdin is None or process.stdout is None:
             return None
         try:
             process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
             process.stdin.flush()
-            if self._ready is not process:
-                if process.stdout.read(len(READY)) != READY:
-                    return None
-                self._ready = process
             length = int.from_bytes(process.stdout.read(8), "big")
             data = process.stdout.read(length) if length <= MAX_ANSWER else b""
         except (OSError, ValueError):  # a broken pipe, or one that was closed meanwhile
             return None
         return data if len(data) == length > 0 else None
 
-    def _fallen(self, process: subprocess.Popen[bytes], request: Mapping[str, Any], watch: _Watch) -> Reply:
+    def _fallen(self, process: subprocess.Popen[bytes], request: Mapping[str, Any], watch: _Watch | None) -> Reply:
         from retrieval.intake.child import FAILED_EXIT, TOO_LARGE_EXIT
 
         said = self._stop(process)
         code, name = process.returncode, _name(request)
-        if watch.late or code == -getattr(signal, "SIGXCPU", 0) != 0:
+        if watch is not None and (watch.late or code == -getattr(signal, "SIGXCPU", 0) != 0):
             return _refusal(
                 "took_too_long",
                 f"reading '{name}' was stopped after {request['seconds']:g} s; bring the page with the ECG alone",

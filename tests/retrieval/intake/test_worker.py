@@ -218,12 +218,31 @@ def children_that_fail(monkeypatch, fates):
     return started
 
 
-@pytest.mark.parametrize("fate", ["import nothing_of_that_name", "import os; os._exit(1)", "input(); 1 / 0"])
+@pytest.mark.parametrize("fate", ["import nothing_of_that_name", "import os; os._exit(1)", "1 / 0"])
 def test_a_child_that_could_not_begin_is_no_fault_of_the_file(fate, monkeypatch):
     started = children_that_fail(monkeypatch, [fate])
     with reader_of(bad_readers.blank) as reader:
         assert reader.read("x.png").file == "x.png"
     assert started == [fate, None]
+
+
+def test_the_time_that_a_child_takes_to_start_is_not_the_files(monkeypatch):
+    import sys
+
+    slowly = f"import sys, time; time.sleep(1.5); sys.path[:] = {sys.path!r}; import retrieval.intake.child as c; "
+    started = children_that_fail(monkeypatch, [slowly + "c.main(900)"])
+    with reader_of(bad_readers.blank, seconds=1) as reader:
+        assert reader.read("x.png").file == "x.png"
+    assert len(started) == 1
+
+
+def test_a_child_that_never_gets_ready_is_not_waited_for(monkeypatch):
+    from retrieval.intake import keeper
+
+    monkeypatch.setattr(keeper, "START_SECONDS", 0.2)
+    started = children_that_fail(monkeypatch, ["input()", "input()"])
+    assert "failed of itself" in refusal(bad_readers.blank, ReaderFailed)
+    assert len(started) == 2
 
 
 def test_two_children_that_could_not_begin_are_told_with_what_they_said(monkeypatch):
