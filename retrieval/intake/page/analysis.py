@@ -28,7 +28,7 @@ from retrieval.intake.page.marks import read_marks
 from retrieval.intake.page.masking import InkKinds, separate, sort_ink
 from retrieval.intake.page.naming import Naming, name_layout
 from retrieval.intake.page.row_ends import reached
-from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
+from retrieval.intake.page.rows import Row, find_rows, joined, mm, runs_upright, strokes_of
 from retrieval.intake.page.sheet_edges import within_edges
 from retrieval.intake.page.signals import row_heights
 from retrieval.intake.page.streaks import without_streaks
@@ -36,6 +36,7 @@ from retrieval.intake.page.words import Words, find_words
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+_BROKEN = [False]
 INK = 0.5
 """Share of the ink level from which a pixel is one of a stroke."""
 MIN_ROWS = 3
@@ -46,7 +47,13 @@ MIN_SIGNS = 4
 """Names where they belong, and twice the pulses that stand on their feet, with which a page stands upright."""
 LEAST_NAMED = 0.2
 """Certainty of the arrangement under which these signs are not enough: pulses of a page on its head may stand too."""
+FITS = 0.05
+"""Certainty of an arrangement under which the page may lie otherwise than its strokes say."""
 LAWFUL = 2.0
+UNSIGNED = (
+    "lines were found in rows, but no ruled paper, no lead names, no calibration pulse, no printed speed and "
+    "gain and no limb leads that obey Einthoven's law; expected a page with a 12-lead ECG"
+)
 UPRIGHT, STANDING_TRUST = 2.0, 0.6
 """Odds (as a logarithm) that a picture was taken upright."""
 
@@ -66,6 +73,16 @@ class _FewRows(_NoRows):
 
 class Unsigned(NotAnEcg):
     """Rows of lines, and nothing that shows them to be an ECG."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A page as it lies, its ink, what was set by hand, and whether strokes may be ``broken``."""
+
+    page: FlatPage
+    ink: Plane
+    given: Correction
+    broken: bool
 
 
 @dataclass(frozen=True)
@@ -109,19 +126,24 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     Args:
         page: straightened.
         given: what was set by hand.
-        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded.
+        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded, and as strokes that
+            a copier may have broken.
 
     Raises:
         NotAnEcg: with the reason.
         BadArgument: when the page cannot be what was set by hand.
     """
-    ink = without_streaks(find_ink(page, faded=faded), page)
+    sight = _Sight(page, without_streaks(find_ink(page, faded=faded), page), given, broken=faded)
     if given.upright:
-        return _analyse(page, ink, 0, given)
-    first = 1 if runs_upright(strokes_of(ink > INK)) else 0
-    found, refusal = _either_end_up(page, ink, first, given)
-    if not found and page.ruled and first == 0 and isinstance(refusal, _FewRows) and is_unclear(ink > INK):
-        found, _ = _either_end_up(page, ink, 1, given)
+        return _analyse(sight, 0)
+    inked = sight.ink > INK
+    first = 1 if runs_upright(strokes_of(inked)) else 0
+    found, refusal = _either_end_up(sight, first)
+    if not found and page.ruled and first == 0 and isinstance(refusal, _FewRows) and is_unclear(inked):
+        found, _ = _either_end_up(sight, 1)
+    if first == 1 and not any(reading.naming.certainty > FITS for reading in found):
+        # Tall waves that stand apart are long upright strokes too, beside a tangle of rows that says nothing.
+        found = [*found, *_either_end_up(sight, 0)[0]]
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
     if len(found) == 1 and found[0].turns == 0 and _stands(found[0]):
@@ -131,14 +153,12 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False)
     return replace(found[0], upright_share=float(1 / (1 + np.exp(-apart))))
 
 
-def _either_end_up(
-    page: FlatPage, ink: Plane, first: int, given: Correction
-) -> tuple[list[Analysis], NotAnEcg | BadArgument | None]:
+def _either_end_up(sight: _Sight, first: int) -> tuple[list[Analysis], NotAnEcg | BadArgument | None]:
     """A page turned by ``first`` quarters, and on its head unless it plainly stands; and why neither can be read."""
-    one, refusal = _try(page, ink, first, given)
+    one, refusal = _try(sight, first)
     if one is not None and first == 0 and _stands(one):
         return [one], None
-    other = None if isinstance(refusal, _NoRows) else _try(page, ink, first + 2, given)[0]
+    other = None if isinstance(refusal, _NoRows) else _try(sight, first + 2)[0]
     return [reading for reading in (one, other) if reading is not None], refusal
 
 
@@ -156,25 +176,24 @@ def _standing(reading: Analysis) -> float:
     return float(STANDING_TRUST * reading.naming.odds + len(reading.pulses) + prior)
 
 
-def _try(
-    page: FlatPage, ink: Plane, quarters: int, given: Correction
-) -> tuple[Analysis | None, NotAnEcg | BadArgument | None]:
-    turned = page.turned(quarters) if quarters else page
+def _try(sight: _Sight, quarters: int) -> tuple[Analysis | None, NotAnEcg | BadArgument | None]:
     try:
-        return _analyse(turned, np.ascontiguousarray(np.rot90(ink, quarters)), quarters, given), None
+        return _analyse(sight, quarters), None
     except (NotAnEcg, BadArgument) as error:
         return None, error.with_traceback(None)  # which would keep every array while the page is tried again
 
 
-def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> Analysis:
+def _analyse(sight: _Sight, quarters: int) -> Analysis:
+    page = sight.page.turned(quarters) if quarters else sight.page
+    ink, given = np.ascontiguousarray(np.rot90(sight.ink, quarters)), sight.given
     marks = read_marks(ink)
     kinds = sort_ink(ink, marks)
-    rows = find_rows(strokes_of(kinds.trace))
+    rows = _rows(kinds.trace, broken=sight.broken)
     rows, inside = within_edges(page.pixels, rows)
     if not inside.all():
         # Beside an edge, which is darker and longer than any trace, weak rows do not count.
         kinds.trace[~inside] = False
-        rows = find_rows(strokes_of(kinds.trace))
+        rows = _rows(kinds.trace, broken=sight.broken)
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     traced, masks = _traced(kinds, rows)
@@ -188,8 +207,10 @@ def _analyse(page: FlatPage, ink: Plane, quarters: int, given: Correction) -> An
     pulses = find_pulses(kinds.pulse, rows)
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
     scale = as_given(measure_scale(pulses, words, slots, row_length_mm(rows)), given)
-    if given.layout is None:
-        _refuse_unless_signed(page, naming, pulses, words)
+    if given.layout is None and not _is_signed(page, naming, pulses, words):
+        # Where strokes are broken some rows were not seen, and the page is worth another look.
+        more = len(_rows(kinds.trace, broken=True)) > len(traced)
+        raise (NotAnEcg if more else Unsigned)(UNSIGNED)
     cells = place_cells(naming, rows, masks)
     return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)
 
@@ -228,12 +249,11 @@ def _refuse_unless_ecg(page: FlatPage, rows: tuple[Row, ...]) -> None:
         raise _NoRows(f"the longest row spans {longest:.0f} mm; a lead of 2.5 s takes 62: bring the whole page")
 
 
-def _refuse_unless_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...], words: Words) -> None:
-    """Refuse rows of lines on plain paper that nothing shows to be an ECG: a chart, a score, a seismogram."""
+def _rows(trace: Bools, *, broken: bool) -> tuple[Row, ...]:
+    return find_rows(strokes_of(joined(trace) if broken else trace))
+
+
+def _is_signed(page: FlatPage, naming: Naming, pulses: tuple[Pulse, ...], words: Words) -> bool:
+    """Whether anything shows rows of lines on plain paper to be an ECG, and no chart, no score, no seismogram."""
     printed = min(float(words.speeds.max()), float(words.gains.max())) > PRINTED
-    if page.ruled or naming.named >= MIN_NAMES or pulses or printed or naming.lawful > LAWFUL:
-        return
-    raise Unsigned(
-        "lines were found in rows, but no ruled paper, no lead names, no calibration pulse, no printed speed and "
-        "gain and no limb leads that obey Einthoven's law; expected a page with a 12-lead ECG"
-    )
+    return bool(page.ruled or naming.named >= MIN_NAMES or pulses or printed or naming.lawful > LAWFUL)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from retrieval.intake.page.phase import Matrix
 from retrieval.intake.page.spectrum import Plane, Rgb
+from retrieval.intake.page.stretches import Stretches
 
 FLAT_PX_PER_MM = 6.0
 """Scale of the straightened picture: 0.17 mm a pixel, about a third of a trace's width."""
@@ -19,10 +20,6 @@ BEND_MM = 5.0
 """Millimetres from one node of the lattice of the bend to the next; a flat page is a whole number of them."""
 CHORD_MM, CHORDS_AT_MM = 50.0, (-20.0, -10.0, 0.0, 10.0, 20.0)
 """Over which length a page's scale is measured, and how far beside its middle."""
-NEAR_MM, SHORT_MM = 25.0, 20.0
-"""How far beside the middle short chords lie that do not cross a gap there, and how long they are."""
-ALIKE, UNLIKE = 0.005, 0.01
-"""Shares of a scale by which those to both sides of a gap differ at most, and it from them at least."""
 Bools = NDArray[np.bool_]
 Quad = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 
@@ -44,8 +41,7 @@ class FlatPage:
             undone; its nodes lie ``BEND_MM`` apart, the first at the corner. ``None`` where the paper lies flat.
         paper: corners of the sheet in the picture's pixels, from the top left of the flat page clockwise; ``None``
             where not all its sides are seen.
-        closer: by how many times nearer to each other the lines stand ``(x, y)`` than they were followed, where every
-            lead is ruled from its own corner.
+        stretches: of the ruling, ``(across, along)``, for its scale where every lead is ruled from its own corner.
     """
 
     pixels: Rgb
@@ -57,7 +53,7 @@ class FlatPage:
     ruled: bool
     bend: Plane | None = None
     paper: Quad | None = None
-    closer: tuple[float, float] = (1.0, 1.0)
+    stretches: tuple[Stretches, Stretches] | None = None
 
     @property
     def inside(self) -> Bools:
@@ -105,7 +101,7 @@ def _quarter(page: FlatPage) -> FlatPage:
     bend = page.bend
     if bend is not None:
         bend = np.stack([np.rot90(bend[1]), -np.rot90(bend[0])]).astype(np.float32)
-    paper = page.paper
+    paper, stretches = page.paper, page.stretches
     return replace(
         page,
         pixels=np.ascontiguousarray(np.rot90(page.pixels)),
@@ -115,7 +111,7 @@ def _quarter(page: FlatPage) -> FlatPage:
         rotation_deg=(page.rotation_deg - 90.0 + 180.0) % 360.0 - 180.0,
         bend=bend,
         paper=None if paper is None else (paper[1], paper[2], paper[3], paper[0]),
-        closer=(page.closer[1], page.closer[0]),
+        stretches=None if stretches is None else (stretches[1].turned(wide), stretches[0].turned(wide)),
     )
 
 
@@ -176,44 +172,6 @@ def local_scale(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float]
     right, down = around[1] - around[0], around[3] - around[2]
     turn = -float(np.degrees(np.arctan2(right[1], right[0])))
     return (float(np.hypot(*right)) / 10.0, float(np.hypot(*down)) / 10.0), turn
-
-
-def scale_about(page: FlatPage, field: Quad | None) -> tuple[float, float]:
-    """Pixels of the picture per mm ``(x, y)`` about the middle of a field, given by its corners in the picture.
-
-    On five lines over 50 mm both ways, 10 mm apart: a leaning page has another scale in the middle of its paper, and
-    a dent bends a few millimetres. Where there is a gap between leads that are ruled apart, the lines do not go on as
-    they do to both sides of it, and those count. Without a field that of the paper's middle.
-    """
-    if field is None:
-        return page.px_per_mm
-    middle = page.to_flat(np.array(field, np.float64)).mean(axis=0)
-
-    def beside(off: float, length: float) -> tuple[float, float]:
-        """Of chords ``off`` mm before or after the middle, each along its own direction."""
-
-        def place(mm: Matrix) -> Matrix:
-            return page.to_picture(middle + FLAT_PX_PER_MM * mm)
-
-        along = chord_scale(lambda mm: place(mm + np.array([off, 0.0])), length)
-        return along[0], chord_scale(lambda mm: place(mm + np.array([0.0, off])), length)[1]
-
-    here = beside(0.0, CHORD_MM)
-    near = np.mean([beside(side * NEAR_MM, SHORT_MM) for side in (-1, 1)], axis=0)
-    far = np.array([beside(side * CHORD_MM, CHORD_MM) for side in (-1, 1)])
-    x, y = (_over_a_gap(here[axis], float(near[axis]), far[0, axis], far[1, axis]) for axis in (0, 1))
-    return x * page.closer[0], y * page.closer[1]
-
-
-def _over_a_gap(here: float, near: float, before: float, after: float) -> float:
-    """A scale, or that to both sides where these are alike and it is not, and that near by as theirs.
-
-    Of paper that curls about the middle the scale near by is still as in the middle.
-    """
-    beside = (before + after) / 2
-    alike = abs(before - after) < ALIKE * beside
-    gap = abs(here - beside)
-    return beside if alike and gap > UNLIKE * beside and abs(near - beside) < gap / 2 else here
 
 
 def chord_scale(place: Callable[[Matrix], Matrix], length: float = CHORD_MM) -> tuple[float, float]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from retrieval.errors import BadArgument
 from retrieval.intake.correction import Correction, in_order
-from retrieval.intake.page.flat import FlatPage, inverse, project, scale_about, scale_in_the_middle
+from retrieval.intake.page.flat import FlatPage, inverse, project, scale_in_the_middle
 from retrieval.intake.page.perspective import sheet_from_above
 from retrieval.intake.page.phase import Matrix
+from retrieval.intake.page.spacing import scale_about
 from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import IntakeReport, Quad
 

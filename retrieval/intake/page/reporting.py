@@ -10,9 +10,10 @@ from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.analysis import Analysis
 from retrieval.intake.page.boxes import Cell, field_of, half_height, print_regions, quad
 from retrieval.intake.page.calibration import SURE
-from retrieval.intake.page.flat import FLAT_PX_PER_MM, scale_about
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.rows import Row, mm
+from retrieval.intake.page.spacing import scale_about
 from retrieval.intake.result import Finding, FoundLead, IntakeReport
 
 FULL_SECONDS = 10.0

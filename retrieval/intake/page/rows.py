@@ -17,6 +17,8 @@ FAINT, CLEAR = 0.25, 0.75
 """Ink over ``FAINT`` counts where it touches ink over ``CLEAR`` (hysteresis)."""
 TRACE_MM = 12.0
 """A connected stroke wider than this is a trace: no printed letter is."""
+GAP_MM = 2.0
+"""Paper between two pieces of one broken stroke, at most."""
 ROW_APART_MM = 8.0
 ROW_REACH_MM = 7.0
 BIN_MM = 5.0
@@ -85,6 +87,12 @@ def strokes_of(mask: Bools) -> Strokes:
         for label, (left, top, width, height, area) in enumerate(boxes, start=1)
     ]
     return Strokes(np.asarray(found, np.int32), tuple(parts))
+
+
+def joined(mask: Bools) -> Bools:
+    """A mask with the gaps of strokes closed that a copier has broken, along the rows."""
+    kernel = np.ones((1, mm(GAP_MM)), np.uint8)
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0)
 
 
 def find_rows(parts: Strokes) -> tuple[Row, ...]:

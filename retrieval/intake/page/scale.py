@@ -22,9 +22,6 @@ PX_PER_MM = 5.0
 SIDE_MM = 320.0
 """Millimetres of the frame that are looked at along each side."""
 SEGMENT_MM, BLOCK_MM = 60.0, 8.0
-STRETCH_MM, APART = 30.0, (0.006, 0.04)
-"""Millimetres that show how far lines are apart without a gap between leads, as a rule; and by how much they must
-differ from what was followed to be believed: less is chance, more another ruling."""
 CLEAR_SNR, LONE_SNR = 4.0, 15.0
 """Power over the neighbouring frequencies from which a peak is one, and from which one peak is enough."""
 ALIKE = 0.1
@@ -102,29 +99,10 @@ def clearness(evidence: Plane, page: Refined) -> float:
     Where its comb drowns in grain, or does not fit lines 5 mm apart, the power at the places of those lines over the
     power between them: about 1 where there are none.
     """
-    return min(_clear(plane, finest) for plane, finest in _families(evidence, page))
+    return min(_clear(plane, finest) for plane, finest in families(evidence, page))
 
 
-def closer(evidence: Plane, page: Refined) -> tuple[float, float]:
-    """How many times 5 mm the lines of a page laid flat are apart where they stand, ``(x, y)``; 1 as a rule.
-
-    Some programs rule every lead from its own corner. Lines that are followed from one to the next lead through
-    the gap are counted wrongly there, by up to half a line, and the whole is stretched or squeezed to fit. Short
-    stretches of the page, each for itself, know nothing of the gaps.
-    """
-    x, y = (_closer(plane, finest) for plane, finest in _families(evidence, page))
-    return x, y
-
-
-def _closer(flat: Plane, finest: float) -> float:
-    comb = _comb(flat, finest, STRETCH_MM)
-    if comb is None or comb.snr < CLEAR_SNR:
-        return 1.0
-    times = comb.period * max(1, round(5.0 / comb.period)) / 5.0
-    return times if APART[0] < abs(times - 1.0) < APART[1] else 1.0
-
-
-def _families(evidence: Plane, page: Refined) -> tuple[tuple[Plane, float], tuple[Plane, float]]:
+def families(evidence: Plane, page: Refined) -> tuple[tuple[Plane, float], tuple[Plane, float]]:
     """The flat page as it stands and on its side, each with the finest lines in cycles per mm that it can show."""
     shape = round(page.size_mm[0] * PX_PER_MM), round(page.size_mm[1] * PX_PER_MM)
     x, y = sources(page.matrix, shape, page.bend, PX_PER_MM)
@@ -160,9 +138,9 @@ def _frame(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Plane, tuple[f
     return np.asarray(cv2.warpPerspective(evidence, view, shape, flags=cv2.INTER_LINEAR), np.float32), size
 
 
-def _comb(flat: Plane, finest: float, segment_mm: float = SEGMENT_MM) -> Comb | None:
+def _comb(flat: Plane, finest: float) -> Comb | None:
     """The comb of lines that cross the rows of ``flat``; above ``finest`` cycles per mm the picture's pixels show."""
-    snr, step = _snr(flat, segment_mm)
+    snr, step = _snr(flat)
     if snr is None:
         return None
     snr = snr[: max(8, int(finest / step) + 1)]
@@ -189,10 +167,10 @@ def _comb(flat: Plane, finest: float, segment_mm: float = SEGMENT_MM) -> Comb | 
     return Comb(1.0 / base, float(np.exp(np.mean(strong))), fivefold)
 
 
-def _snr(flat: Plane, segment_mm: float = SEGMENT_MM) -> tuple[NDArray[np.float64] | None, float]:
+def _snr(flat: Plane) -> tuple[NDArray[np.float64] | None, float]:
     """Power over the local floor at each frequency, of rows averaged over blocks; and the step in cycles per mm."""
     high, wide = round(BLOCK_MM * PX_PER_MM), flat.shape[1]
-    length = min(round(segment_mm * PX_PER_MM), wide)
+    length = min(round(SEGMENT_MM * PX_PER_MM), wide)
     if flat.shape[0] < high or length < 60:
         return None, 0.0
     blocks = flat[: flat.shape[0] // high * high].reshape(-1, high, wide)

@@ -24,7 +24,8 @@ from retrieval.intake.page.flat import (
 from retrieval.intake.page.phase import Mask, Matrix, PaperMap, map_paper
 from retrieval.intake.page.reach import beside_ruling, reach_of, with_ruled
 from retrieval.intake.page.refine import Refined, refine
-from retrieval.intake.page.scale import clearness, closer, settle
+from retrieval.intake.page.scale import clearness, settle
+from retrieval.intake.page.spacing import stretches_of
 from retrieval.intake.page.spectrum import Plane, find_rulings
 from retrieval.intake.page.trust import Signs, trust_of
 from retrieval.intake.page.view import View, stretched, within
@@ -69,7 +70,7 @@ def straighten_view(view: View, effort: Effort = "full", whole: View | None = No
     seen, found = _to_the_ends_of_the_ruling(seen, found, whole)
     page = found.refined
     flat = flatten(seen, page.matrix, page.size_mm, trust_of(found.signs), ruled=True, bend=page.bend)
-    return replace(flat, closer=closer(evidence_of(seen, without_ink=True), page))
+    return replace(flat, stretches=stretches_of(evidence_of(seen, without_ink=True), page))
 
 
 def _to_the_ends_of_the_ruling(view: View, found: _Found, whole: View | None) -> tuple[View, _Found]:

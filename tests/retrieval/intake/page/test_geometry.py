@@ -15,10 +15,11 @@ from retrieval.ecg.drawing import draw_page
 from retrieval.ecg.recording import Recording
 from retrieval.ecg.style import PageStyle
 from retrieval.intake.page.direction import level_share
-from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage, scale_about
+from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.paper import find_sheet
 from retrieval.intake.page.perspective import sheet_from_above
+from retrieval.intake.page.spacing import scale_about
 from retrieval.intake.page.trust import Signs, trust_of
 
 pytestmark = pytest.mark.slow

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from retrieval.intake.page.flat import scale_about
+from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.flattening import flatten_picture
+from retrieval.intake.page.spacing import scale_about
+from retrieval.intake.page.stretches import STRETCH_MM, agreed
 from retrieval.intake.page.view import look, softened
 from tests.retrieval.intake.page.test_rulings import PX, SIZE, Rgb, rows_of_traces, ruled
 
@@ -25,14 +31,45 @@ def test_fields_that_are_ruled_apart_have_the_scale_of_their_lines(width_mm: flo
     found = flatten_picture(panels(width_mm, gap_mm))
     assert found is not None
     field = ((200.0, 150.0), (900.0, 150.0), (900.0, 650.0), (200.0, 650.0))
-    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.018)
+    assert scale_about(found, field) == pytest.approx((PX, PX), rel=0.006)
 
 
-def test_evenly_ruled_paper_is_no_closer_than_it_was_followed() -> None:
+def test_each_stretch_of_even_paper_shows_its_own_length_whichever_way_it_lies() -> None:
     found = flatten_picture(ruled(lambda points: points / PX))
     assert found is not None
-    assert found.closer == (1.0, 1.0)
-    assert found.turned(1).closer == (1.0, 1.0)
+    for quarters in range(4):
+        page = found.turned(quarters)
+        assert page.stretches is not None
+        size = page.pixels.shape[1] / FLAT_PX_PER_MM, page.pixels.shape[0] / FLAT_PX_PER_MM
+        for stretches in page.stretches:
+            clear = stretches.weights > 0.5 * np.median(stretches.weights)
+            np.testing.assert_allclose(np.median(stretches.ruled[clear]), STRETCH_MM, rtol=0.004)
+            assert (stretches.middles > 0).all()
+            assert (stretches.middles < size).all()
+
+
+def test_stretches_turn_with_their_page() -> None:
+    found = flatten_picture(panels(60.0, 6.0))
+    assert found is not None
+    field = ((200.0, 150.0), (900.0, 150.0), (900.0, 650.0), (200.0, 650.0))
+    x, y = scale_about(found, field)
+    for quarters in (1, 2, 3):
+        assert scale_about(found.turned(quarters), field) == pytest.approx(
+            (x, y) if quarters == 2 else (y, x), rel=2e-3
+        )
+
+
+@given(
+    st.lists(st.floats(0.5, 0.9), min_size=5, max_size=30),
+    st.lists(st.floats(1.1, 1.11), min_size=61, max_size=99),
+    st.randoms(use_true_random=False),
+)
+def test_what_most_agree_upon_outvotes_all_others(few: list[float], many: list[float], order: random.Random) -> None:
+    values = [*few, *many]
+    order.shuffle(values)
+    scale, share = agreed(np.array(values), np.ones(len(values)))
+    assert scale == pytest.approx(np.mean(many))
+    assert share == pytest.approx(len(many) / len(values))
 
 
 def dotted(size: tuple[int, int], px_per_mm: float) -> Rgb:
