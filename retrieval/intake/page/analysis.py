@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BadArgument, NotAnEcg
 from retrieval.intake.correction import NOTHING, Correction
-from retrieval.intake.page.boxes import LEAST_INK, Cell, half_height, place_cells
+from retrieval.intake.page.boxes import LEAST_INK, Cell, between_columns, half_height, place_cells
 from retrieval.intake.page.calibration import (
     PRINTED,
     Pulse,
@@ -112,7 +112,8 @@ class Analysis:
         """How many times as large as it was taken for the page must be; 1 where a ruling tells."""
         if self.page.ruled:
             return 1.0
-        return assumed_size(self.rows, row_length_mm(self.rows), self.pulses, self.words, self.given.speed)
+        traced_mm = row_length_mm(self.rows) - between_columns(self.naming, self.rows, self.masks)
+        return assumed_size(self.rows, traced_mm, self.pulses, self.words, self.given.speed)
 
     @property
     def shown(self) -> tuple[Cell, ...]:

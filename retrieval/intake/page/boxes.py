@@ -22,6 +22,9 @@ SNAP_MM = (2.0, 40.0)
 PAST_MM, BEFORE_MM = 1.5, 8.0
 """How far a row reaches beyond the others; and how far before them a long strip begins."""
 ODD_MM, ODD_END = 2.5, 0.45
+APART_MM, EDGE_MM, ALIKE, HALF = 2.5, 10.0, 1.5, 0.5
+"""From how much bare paper columns stand apart, how near to their boundary it lies, and how much wider it may be at
+one than at another, in so many rows."""
 CLOSE_MM = 3.0
 REGION_MM = 0.5
 
@@ -68,6 +71,25 @@ def place_cells(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> tuple[Ce
                 sure = ODD_END if astray else 1.0
                 cells.append(Cell(slot.lead, number, column, left, right, inked, slot.inverted, sure))
     return tuple(cells)
+
+
+def between_columns(naming: Naming, rows: tuple[Row, ...], masks: Bools) -> float:
+    """Millimetres without ink between the columns of leads, together: what a row spans beside its leads.
+
+    0 unless there is about as much at every boundary, as where each lead has a field of its own.
+    """
+    most = max((len(slots) for slots in naming.rows), default=0)
+    if most < 2:
+        return 0.0
+    grid = [number for number, slots in enumerate(naming.rows) if len(slots) == most]
+    # What is printed beside one row leaves most of them bare.
+    inked = np.flatnonzero(masks[grid].any(axis=1).mean(axis=0) >= HALF)
+    bare = np.diff(inked)
+    gaps = []
+    for edge in naming.columns[most].edges[1:-1]:
+        near = (np.abs((inked[:-1] + inked[1:]) / 2 - edge) < mm(EDGE_MM)) & (bare > mm(APART_MM))
+        gaps.append(float(bare[near].max(initial=0)) / FLAT_PX_PER_MM)
+    return sum(gaps) if min(gaps) > 0 and max(gaps) < ALIKE * min(gaps) else 0.0
 
 
 def _end(own: float, usual: float, inwards: float, past_mm: float) -> float:

@@ -15,7 +15,8 @@ from retrieval.intake.page.stretches import Stretches
 
 FLAT_PX_PER_MM = 6.0
 """Scale of the straightened picture: 0.17 mm a pixel, about a third of a trace's width."""
-MAX_FLAT_MM = (580.0, 580.0)
+MAX_FLAT_MM = 580.0
+"""Side of the largest square page; a long strip may have as much paper, and be half as long again."""
 BEND_MM = 5.0
 """Millimetres from one node of the lattice of the bend to the next; a flat page is a whole number of them."""
 CHORD_MM, CHORDS_AT_MM = 50.0, (-20.0, -10.0, 0.0, 10.0, 20.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from retrieval.intake.page.flat import inverse
+from retrieval.intake.page.flat import MAX_FLAT_MM, inverse
 from retrieval.intake.page.phase import RULE_MM, SURE_TRUST, Mask, Matrix, demodulate
 from retrieval.intake.page.refine import COARSE_PX_PER_MM, framed
 from retrieval.intake.page.spectrum import Plane
@@ -21,7 +21,6 @@ WORTH_SHARE = 0.05
 """Share of the paper from which ruled ground beyond its edge makes that edge a false one."""
 CLOSED_MM = 14.0
 SPILL_MM, FAINT_SPILL_MM = 12, 10
-LIMIT_MM = (580.0, 580.0)
 SOLID_MM = 9
 WHOLE_FIELD = 0.93
 """Share of its hull on which lines are seen, from which they are taken to end where they are not seen any more."""
@@ -52,7 +51,7 @@ class Reach:
 def reach_of(view: View, matrix: Matrix) -> Reach:
     """Where in a view the ruling is seen; ``matrix`` takes pixels of the view to flat millimetres."""
     evidence = view.lines(without_ink=True)
-    moved, size = framed(matrix, np.full_like(view.paper, 255), LIMIT_MM)
+    moved, size = framed(matrix, np.full_like(view.paper, 255), MAX_FLAT_MM)
     into = np.diag([COARSE_PX_PER_MM, COARSE_PX_PER_MM, 1.0]) @ moved
     shape = round(size[0] * COARSE_PX_PER_MM), round(size[1] * COARSE_PX_PER_MM)
     flat = np.asarray(cv2.warpPerspective(evidence, into, shape, flags=cv2.INTER_LINEAR), np.float32)

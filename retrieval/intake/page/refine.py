@@ -15,6 +15,8 @@ WORTH_BENDING_MM = 0.1
 """Rms of the bend below which the page is called flat: less than the width of a line."""
 SLACK_MM = 0.75
 """Spread of curl that still counts as one page."""
+LONGER = 1.5
+"""Times the side of the largest square that a strip may be long."""
 LOOKS = 3
 FINE_CELLS = 3.0
 """Smoothing of the later looks, half that of the first: a wrinkle is some centimetres wide."""
@@ -41,14 +43,14 @@ class Refined:
     ruled: Mask
 
 
-def refine(evidence: Plane, paper: Mask, first: Matrix, limit_mm: tuple[float, float]) -> Refined | None:
+def refine(evidence: Plane, paper: Mask, first: Matrix, limit_mm: float) -> Refined | None:
     """Look again along the lines of a first map (pixels of ``evidence`` to mm); ``None`` where they are lost.
 
     Args:
         evidence: of the view, 0 off the paper.
         paper: uint8 of the same shape, 255 on paper.
         first: ``[3, 3]`` map by which the page is nearly flat.
-        limit_mm: size of flat page that is not exceeded.
+        limit_mm: side of the largest square page, as ``framed`` keeps to.
     """
     matrix, size = framed(first, paper, limit_mm)
     shape = round(size[0] * COARSE_PX_PER_MM), round(size[1] * COARSE_PX_PER_MM)
@@ -95,13 +97,19 @@ def _bent_again(evidence: Plane, first: Refined) -> Refined:
     return replace(first, bend=bend, noise_mm=found.noise_mm, covered=covered)
 
 
-def framed(matrix: Matrix, paper: Mask, limit_mm: tuple[float, float]) -> tuple[Matrix, tuple[float, float]]:
-    """A map shifted by whole squares so that the paper starts at 0, and the size in mm of its frame."""
+def framed(matrix: Matrix, paper: Mask, limit_mm: float) -> tuple[Matrix, tuple[float, float]]:
+    """A map shifted by whole squares so that the paper starts at 0, and the size in mm of its frame.
+
+    It takes no more paper than a square of ``limit_mm``, and is no more than ``LONGER`` times as long.
+    """
     outline, _ = cv2.findContours(paper, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = np.concatenate([part.reshape(-1, 2) for part in outline]).astype(np.float64)
     edge = project(matrix, points)
     low = np.floor(edge.min(axis=0) / RULE_MM) * RULE_MM
-    size = np.minimum(np.ceil((edge.max(axis=0) - low) / RULE_MM) * RULE_MM, limit_mm)
+    size = np.minimum(np.ceil((edge.max(axis=0) - low) / RULE_MM) * RULE_MM, LONGER * limit_mm)
+    if size.prod() > limit_mm**2:
+        short = min(float(size.min()), limit_mm)
+        size = np.where(size > short, np.floor(limit_mm**2 / short / RULE_MM) * RULE_MM, short)
     shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
     return shift @ matrix, (float(size[0]), float(size[1]))
 

@@ -130,7 +130,7 @@ def _clear(flat: Plane, finest: float) -> float:
 
 def _frame(evidence: Plane, paper: Mask, matrix: Matrix) -> tuple[Plane, tuple[float, float]]:
     """The middle of the page, flat; and the size of the whole of it in mm of the frame."""
-    shifted, size = framed(matrix, paper, (5000.0, 5000.0))
+    shifted, size = framed(matrix, paper, 5000.0)
     part = min(size[0], SIDE_MM), min(size[1], SIDE_MM)
     shift = np.array([[1, 0, (part[0] - size[0]) / 2], [0, 1, (part[1] - size[1]) / 2], [0, 0, 1.0]])
     view = np.diag([PX_PER_MM, PX_PER_MM, 1.0]) @ shift @ shifted

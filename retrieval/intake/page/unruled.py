@@ -18,7 +18,7 @@ from retrieval.intake.page.straighten import flatten
 from retrieval.intake.page.trace_span import DARKEST, FAINTEST, LEAST_INK, trace_span
 from retrieval.intake.page.view import View
 
-MOST_MM = (450.0, 450.0)
+MOST_MM = 450.0
 """Beside traces of ``ROW_MM`` no more is looked at: twice a sheet of A4."""
 UNTOLD = 0.2
 """How near to an even chance it lies whether strokes run across where they tell little."""
