@@ -91,7 +91,7 @@ def strokes_of(mask: Bools) -> Strokes:
 
 def joined(mask: Bools) -> Bools:
     """A mask with the gaps of strokes closed that a copier has broken, along the rows."""
-    kernel = np.ones((1, mm(GAP_MM)), np.uint8)
+    kernel = np.ones((1, mm(GAP_MM) + 1), np.uint8)  # odd: an even one would shift what it closes
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0)
 
 

@@ -25,6 +25,8 @@ NO_FIGURE_FROM = 500_000
         ("scan 3", 1_000_111, "3x4"),  # three streaks of the copier were taken for rows
         ("scan 3", 1_000_148, "3x4+3"),  # without ruling, two of its rows faded in the middle
         ("scan 3", 1_000_023, "6x1-chest"),  # tall waves, a streak, and turned on its side
+        ("scan 3", 1_200_007, "3x4"),  # troughs that stand apart were taken for rows of a page on its side
+        ("scan 3", 1_200_041, "6x1-chest"),  # copied to dashes: two of six rows were not found, and nothing signed it
     ],
 )
 def test_pages_that_were_once_refused(row: str, page: int, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:

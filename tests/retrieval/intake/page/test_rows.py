@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.intake.page.row_ends import reached
-from retrieval.intake.page.rows import Row, find_rows, mm, runs_upright, strokes_of
+from retrieval.intake.page.rows import Row, find_rows, joined, mm, runs_upright, strokes_of
 
 Bools = NDArray[np.bool_]
 LEFT, RIGHT = mm(30), mm(250)
@@ -111,3 +111,18 @@ def test_a_page_lies_on_its_side_by_its_traces_and_not_by_streaks() -> None:
     whole = page_of((8.0, 8.0, 8.0, 8.0))
     assert not runs_upright(strokes_of(whole))
     assert runs_upright(strokes_of(np.ascontiguousarray(whole.T)))
+
+
+def test_dashes_of_a_row_count_once_they_are_joined() -> None:
+    page = page_of((8.0, 8.0, 8.0, 8.0))
+    for x in range(LEFT, RIGHT, mm(6)):
+        page[BASES[2] - mm(10) : BASES[2] + mm(5), x : x + mm(1.5)] = False
+    whole = [base for base in BASES if base != BASES[2]]
+    assert [row.baseline for row in find_rows(strokes_of(page))] == pytest.approx(whole, abs=mm(0.5))
+    assert [row.baseline for row in find_rows(strokes_of(joined(page)))] == pytest.approx(BASES, abs=mm(0.5))
+
+
+def test_words_with_wider_gaps_are_not_joined() -> None:
+    page = np.zeros((mm(20), mm(60)), bool)
+    page[mm(10) : mm(11), mm(5) : mm(10)] = page[mm(10) : mm(11), mm(13) : mm(18)] = True
+    assert np.array_equal(joined(page), page)
