@@ -121,20 +121,20 @@ class Analysis:
         return tuple(cell for cell in self.cells if cell.inked >= LEAST_INK)
 
 
-def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False) -> Analysis:
+def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False, broken: bool = False) -> Analysis:
     """Read a page, turning it where it lies on its side or on its head, unless it was said to be upright.
 
     Args:
         page: straightened.
         given: what was set by hand.
-        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded, and as strokes that
-            a copier may have broken.
+        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded.
+        broken: whether its rows are looked for with the gaps of broken strokes closed.
 
     Raises:
         NotAnEcg: with the reason.
         BadArgument: when the page cannot be what was set by hand.
     """
-    sight = _Sight(page, without_streaks(find_ink(page, faded=faded), page), given, broken=faded)
+    sight = _Sight(page, without_streaks(find_ink(page, faded=faded), page), given, broken)
     if given.upright:
         return _analyse(sight, 0)
     inked = sight.ink > INK

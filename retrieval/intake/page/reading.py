@@ -176,12 +176,13 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
     # Of what is in the way of certainty, only the scale is no better known at another look.
     if first is not None and first.report.certainty >= SURE * (1.0 if page.ruled else UNRULED_AT_MOST):
         return first
-    # Traces may have faded, or a page whose strokes tell no direction may lie on its side. What is no ECG by any sign
-    # is not looked at again: it takes the longest.
+    # Traces may have faded, then be broken, or a page whose strokes tell no direction may lie on its side. What is no
+    # ECG by any sign is not looked at again: it takes the longest.
     faded = None if isinstance(refusal, Unsigned) else _tried(page, size, given, faded=True)[0]
     best = _most_certain(first, faded)
-    unsure = best is None or best.report.certainty < LEAST_OTHERWISE
-    if unsure and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
+    if _unsure(best) and not isinstance(refusal, Unsigned):
+        best = _most_certain(best, _tried(page, size, given, faded=True, broken=True)[0])
+    if _unsure(best) and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         side = page.turned(1)
         upright, _ = _tried(side, size, given)
         best = _most_certain(best, upright)
@@ -192,16 +193,20 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
     return best
 
 
+def _unsure(reading: PageReading | None) -> bool:
+    return reading is None or reading.report.certainty < LEAST_OTHERWISE
+
+
 def _hardly_read(reading: PageReading) -> bool:
     """Whether a page that was refused at first is to be refused all the same."""
     return reading.report.certainty <= LEAST_OTHERWISE and reading.named < WELL_NAMED
 
 
 def _tried(
-    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False
+    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False, broken: bool = False
 ) -> tuple[PageReading | None, NotAnEcg | BadArgument | None]:
     try:
-        return _read(page, size, given, faded=faded), None
+        return _read(page, size, given, faded=faded, broken=broken), None
     except (NotAnEcg, BadArgument) as error:
         return None, error.with_traceback(None)  # which would keep every array of the page while it is read again
 
@@ -213,9 +218,11 @@ def _most_certain(one: PageReading | None, other: PageReading | None) -> PageRea
     return one if one.report.certainty + MUCH_SURER >= other.report.certainty else other
 
 
-def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False) -> PageReading:
+def _read(
+    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False, broken: bool = False
+) -> PageReading:
     """Read a straightened page of a picture of ``size`` (width, height)."""
-    found = _sized(analyse(page, given, faded=faded), page, given, faded=faded)
+    found = _sized(analyse(page, given, faded=faded, broken=broken), page, given, faded=faded, broken=broken)
     report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
@@ -231,12 +238,12 @@ def _read(page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bo
     return PageReading(gray, kept, found.page, report, findings, canonical, naming.one_way, naming.odds)
 
 
-def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool) -> Analysis:
+def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool, broken: bool) -> Analysis:
     """The page as it is read at the size that its own marks show, where that was assumed wrongly."""
     if abs(found.size - 1.0) < WORTH_SIZING:
         return found
     try:
-        again = analyse(page.sized(found.size), given, faded=faded)
+        again = analyse(page.sized(found.size), given, faded=faded, broken=broken)
     except (NotAnEcg, BadArgument):
         return found
     return again if again.naming.layout == found.naming.layout else found

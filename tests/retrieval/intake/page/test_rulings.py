@@ -98,7 +98,7 @@ def test_a_second_look_finds_the_bend() -> None:
 
     evidence = line_evidence(ruled(bent))
     paper = np.full(evidence.shape, 255, np.uint8)
-    found = refine(evidence, paper, np.diag([1 / PX, 1 / PX, 1.0]), (500.0, 500.0))
+    found = refine(evidence, paper, np.diag([1 / PX, 1 / PX, 1.0]), 500.0)
     assert found is not None
     assert found.bend is not None
     assert found.noise_mm < 0.1 * found.misfit_mm

@@ -18,13 +18,11 @@ from retrieval.intake.correction import Correction
 from retrieval.intake.heartbeat import CommonBeats, common_beats
 from retrieval.intake.page import analysis
 from retrieval.intake.page.analysis import analyse
-from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, _sized, understand, understand_as_set
 from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
 from retrieval.intake.page.rows import Row
-from retrieval.intake.page.spectrum import Plane
 from tests.retrieval.intake.test_pages import likeness
 
 pytestmark = pytest.mark.slow
@@ -282,9 +280,9 @@ def test_a_page_with_too_few_rows_is_not_tried_on_its_head(heart: Recording, mon
     quarters: list[int] = []
     tried = analysis._try
 
-    def counted(page: FlatPage, ink: Plane, turns: int, given: Correction) -> Any:
+    def counted(sight: Any, turns: int) -> Any:
         quarters.append(turns)
-        return tried(page, ink, turns, given)
+        return tried(sight, turns)
 
     monkeypatch.setattr(analysis, "_try", counted)
     two_rows = draw_page(heart, PageStyle(layout="6x2", row_mm=28, px_per_mm=5.0)).pixels[: 76 * 5]
