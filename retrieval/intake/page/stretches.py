@@ -45,7 +45,9 @@ class Stretches:
 
 
 def agreed(values: Matrix, weights: Matrix) -> tuple[float, float]:
-    """The mean of the values within ``SPREAD`` that have the most weight, and their share of it."""
+    """The mean of the values within ``SPREAD`` that have the most weight, and their share of it; 0 without any."""
+    if np.median(weights) <= 0:
+        return float(np.median(values)), 0.0  # most show no lines at all
     order = np.argsort(values)
     values, weights = values[order], np.minimum(weights, AT_MOST * np.median(weights))[order]
     total = np.concatenate([[0.0], np.cumsum(weights)])
@@ -53,4 +55,4 @@ def agreed(values: Matrix, weights: Matrix) -> tuple[float, float]:
     inside = total[end] - total[:-1]
     first = int(inside.argmax())
     most = np.s_[first : end[first]]
-    return float(np.average(values[most], weights=weights[most])), float(inside[first] / (total[-1] + 1e-12))
+    return float(np.average(values[most], weights=weights[most])), float(inside[first] / total[-1])

@@ -107,3 +107,9 @@ def test_a_picture_that_was_shrunk_is_soft_already() -> None:
     assert soft.soft
     assert soft.pixels is small.pixels
     assert softened(large) is None
+
+
+def test_stretches_without_lines_agree_on_nothing() -> None:
+    values = np.linspace(0.9, 1.1, 50)
+    assert agreed(values, np.zeros(50)) == (pytest.approx(1.0), 0.0)
+    assert agreed(values, np.where(np.arange(50) < 20, 1.0, 0.0))[1] == 0.0
