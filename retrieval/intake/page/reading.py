@@ -180,7 +180,8 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
     # ECG by any sign is not looked at again: it takes the longest.
     faded = None if isinstance(refusal, Unsigned) else _tried(page, size, given, faded=True)[0]
     best = _most_certain(first, faded)
-    if _unsure(best) and not isinstance(refusal, Unsigned):
+    # A layout that was set by hand fits whatever is joined.
+    if _unsure(best) and given.layout is None and not isinstance(refusal, Unsigned):
         best = _most_certain(best, _tried(page, size, given, faded=True, broken=True)[0])
     if _unsure(best) and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         side = page.turned(1)
@@ -238,7 +239,7 @@ def _read(
     return PageReading(gray, kept, found.page, report, findings, canonical, naming.one_way, naming.odds)
 
 
-def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool, broken: bool) -> Analysis:
+def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool, broken: bool = False) -> Analysis:
     """The page as it is read at the size that its own marks show, where that was assumed wrongly."""
     if abs(found.size - 1.0) < WORTH_SIZING:
         return found
