@@ -36,7 +36,6 @@ from retrieval.intake.page.words import Words, find_words
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-_BROKEN = [False]
 INK = 0.5
 """Share of the ink level from which a pixel is one of a stroke."""
 MIN_ROWS = 3
