@@ -175,15 +175,15 @@ def local_scale(matrix: Matrix, x: float, y: float) -> tuple[tuple[float, float]
     return (float(np.hypot(*right)) / 10.0, float(np.hypot(*down)) / 10.0), turn
 
 
-def chord_scale(place: Callable[[Matrix], Matrix], length: float = CHORD_MM) -> tuple[float, float]:
+def chord_scale(place: Callable[[Matrix], Matrix]) -> tuple[float, float]:
     """Pixels of a picture per mm ``(x, y)``, from where it shows points ``[n, 2]`` in mm about the middle.
 
-    On chords of so many mm.
+    On chords of ``CHORD_MM``.
     """
-    ends = np.tile([-length / 2, length / 2], len(CHORDS_AT_MM))
+    ends = np.tile([-CHORD_MM / 2, CHORD_MM / 2], len(CHORDS_AT_MM))
     beside = np.repeat(CHORDS_AT_MM, 2)
     along, across = (place(np.column_stack(offsets)) for offsets in ((ends, beside), (beside, ends)))
-    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / length for points in (along, across))
+    x, y = (np.linalg.norm(points[1::2] - points[::2], axis=1).mean() / CHORD_MM for points in (along, across))
     return float(x), float(y)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+from retrieval.intake.page.phase import Matrix
+
 STRETCH_MM = 10.0
 """Long enough to hold ten thin lines, short enough that most stretches cross no gap between leads."""
 NEAR_MM = 65.0
