@@ -25,7 +25,8 @@ MAX_ANSWER = 1 << 30
 START_SECONDS = 60.0
 """For an interpreter to start with its packages, from a cold disk too."""
 PATIENCE, WORKING_SHARE, FAIR_SHARE = 3, 0.05, 0.8
-"""A process that used under 5 % of its time sleeps, and one that used over 80 % had its fair share."""
+"""A process that worked, or waited for a processor, for under 5 % of its time sleeps; and one that worked for over 80 %
+had its fair share."""
 KEPT_SHARE = 0.4
 """Of the limit; a child that holds on to more after a file is replaced before the next."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -189,12 +190,14 @@ class _Watch:
 
     def _wait(self) -> None:
         for _ in range(PATIENCE):
-            before = _processor_seconds(self._process.pid)
+            pid = self._process.pid
+            before, waited = _processor_seconds(pid), _kept_waiting(pid)
             if self._over.wait(self._seconds):
                 return
-            now = _processor_seconds(self._process.pid)
+            now = _processor_seconds(pid)
             self.spent = now - self._begun
-            if now - before < WORKING_SHARE * self._seconds or self.spent > FAIR_SHARE * self._seconds:
+            wanted = now - before + _kept_waiting(pid) - waited
+            if wanted < WORKING_SHARE * self._seconds or self.spent > FAIR_SHARE * self._seconds:
                 break
         self.late = True
         self._process.kill()
@@ -205,6 +208,14 @@ def _processor_seconds(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _kept_waiting(pid: int) -> float:
+    """Seconds in which a process could have worked and had no processor, by Linux' account; 0 elsewhere."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
 

@@ -197,7 +197,8 @@ def _analyse(sight: _Sight, quarters: int) -> Analysis:
     _refuse_unless_ecg(page, rows)
     words = find_words(ink, kinds.text, marks)
     traced, masks = _traced(kinds, rows)
-    naming = name_layout(_evidence(kinds, words, traced, masks), given.layout)
+    evidence = _evidence(kinds, words, traced, masks)
+    naming = name_layout(evidence, given.layout)
     strange = tuple(number for number, slots in enumerate(naming.rows) if not slots)
     if strange and naming.layout != "unknown":
         rows, masks = _traced(kinds, rows, strange)
@@ -208,8 +209,8 @@ def _analyse(sight: _Sight, quarters: int) -> Analysis:
     slots = [tuple(slot.lead or "V9" for slot in row) for row in naming.rows]
     scale = as_given(measure_scale(pulses, words, slots, row_length_mm(rows)), given)
     if given.layout is None and not _is_signed(page, naming, pulses, words):
-        # Where strokes are broken some rows were not seen, and the page is worth another look.
-        more = len(_rows(kinds.trace, broken=True)) > len(traced)
+        # Where rows beat together, and some were not seen because their strokes are broken, another look is worth it.
+        more = evidence.beats and len(_rows(kinds.trace, broken=True)) > len(traced)
         raise (NotAnEcg if more else Unsigned)(UNSIGNED)
     cells = place_cells(naming, rows, masks)
     return Analysis(page, kinds, words, rows, masks, naming, pulses, scale, cells, quarters, given=given)

@@ -14,7 +14,15 @@ from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, Cut, fit_columns
 from retrieval.intake.page.cut import column_mm, part_below, parts_across, width_odds
-from retrieval.intake.page.evidence import BEATS, PageEvidence, law_odds, match_names, row_odds, strip_odds
+from retrieval.intake.page.evidence import (
+    BEATS,
+    PageEvidence,
+    law_odds,
+    match_names,
+    pointing_odds,
+    row_odds,
+    strip_odds,
+)
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
@@ -220,7 +228,7 @@ def _weigh(page: PageEvidence, fits: _Fits, template: Template, places: tuple[in
     odds += _column_odds(columns) + width_odds(template, (columns.edges[-1] - columns.edges[0]) / FLAT_PX_PER_MM)
     names = match_names(page, columns, places, template)
     lawful = law_odds(page, columns, grid, template)
-    odds += names.odds + lawful
+    odds += names.odds + lawful + pointing_odds(page, columns, grid, template)
     slots: list[tuple[Slot, ...]] = [() for _ in page.rows]
     for place, row in zip(places, template.rows, strict=True):
         slots[place] = row
@@ -274,4 +282,4 @@ def _strip(
 
 
 def _column_odds(columns: Columns) -> float:
-    return float(sum(np.clip(8.0 * (support - 0.15), -1.2, 2.0) for support in columns.support))
+    return float(sum(np.clip(8.0 * (support - 0.15), -0.7, 2.0) for support in columns.support))

@@ -126,17 +126,26 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         )
     if int(rgb.max()) - int(rgb.min()) < MIN_RANGE:
         raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
+    reading, refusal = _read_or_refused(rgb, given)
+    if not is_negative(rgb) or (reading is not None and reading.report.certainty >= SURE):
+        return _or_raise(reading, refusal)
+    other, _ = _read_or_refused(positive_of(rgb), given)
+    if other is not None and _most_certain(reading, other) is other:
+        return replace(other, findings=(NEGATIVE, *other.findings))
+    return _or_raise(reading, refusal)
+
+
+def _read_or_refused(rgb: Rgb, given: Correction) -> tuple[PageReading | None, NotAnEcg | BadArgument | None]:
     try:
-        return _either_way_round(rgb, given)
+        return _either_way_round(rgb, given), None
     except (NotAnEcg, BadArgument) as refusal:
-        if not is_negative(rgb):
-            raise
-        dark = refusal.with_traceback(None)  # which would keep every array of the page while it is read again
-    try:
-        reading = _either_way_round(positive_of(rgb), given)
-    except (NotAnEcg, BadArgument):
-        raise dark from None
-    return replace(reading, findings=(NEGATIVE, *reading.findings))
+        return None, refusal.with_traceback(None)  # which would keep every array of the page while it is read again
+
+
+def _or_raise(reading: PageReading | None, refusal: NotAnEcg | BadArgument | None) -> PageReading:
+    if reading is None:
+        raise refusal or NotAnEcg("no ECG was found in the picture")
+    return reading
 
 
 def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
@@ -178,10 +187,13 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
         return first
     # Traces may have faded, then be broken, or a page whose strokes tell no direction may lie on its side. What is no
     # ECG by any sign is not looked at again: it takes the longest.
-    faded = None if isinstance(refusal, Unsigned) else _tried(page, size, given, faded=True)[0]
+    again = refusal
+    faded = None
+    if not isinstance(refusal, Unsigned):
+        faded, again = _tried(page, size, given, faded=True)
     best = _most_certain(first, faded)
     # A layout that was set by hand fits whatever is joined.
-    if _unsure(best) and given.layout is None and not isinstance(refusal, Unsigned):
+    if _unsure(best) and given.layout is None and not isinstance(again, Unsigned):
         best = _most_certain(best, _tried(page, size, given, faded=True, broken=True)[0])
     if _unsure(best) and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
         side = page.turned(1)

@@ -333,3 +333,56 @@ def test_the_folder_it_is_called_in_cannot_put_its_modules_in_the_way(tmp_path, 
     (tmp_path / "json.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     assert read_safely(page_file).kind == "image"
+
+
+class Stopped:
+    """A process that does nothing, and remembers that it was killed."""
+
+    pid, killed = 0, False
+
+    def kill(self):
+        self.killed = True
+
+
+@pytest.mark.parametrize(("worked", "waited", "looks"), [(0.0, 0.0, 1), (0.0, 0.9, 3), (0.3, 0.0, 3), (0.9, 0.0, 1)])
+def test_one_that_waits_for_a_processor_is_given_more_time_than_one_that_sleeps(worked, waited, looks, monkeypatch):
+    """Of every second it works and waits so much; it is looked at so often before it is killed."""
+    from itertools import count
+
+    from retrieval.intake import keeper
+
+    seconds, process, looked, asked = 0.01, Stopped(), count(), count()
+
+    def spent(pid):
+        return worked * seconds * (next(looked) // 2)  # at the beginning, and then before and after each pause
+
+    def kept_waiting(pid):
+        return waited * seconds * ((next(asked) + 1) // 2)
+
+    monkeypatch.setattr(keeper, "_processor_seconds", spent)
+    monkeypatch.setattr(keeper, "_kept_waiting", kept_waiting)
+    watch = keeper._Watch(process, seconds)
+    watch._thread.join()
+    assert (watch.late, process.killed) == (True, True)
+    assert next(asked) == 2 * looks
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="no Linux, or none that counts waiting")
+def test_a_process_that_shares_its_processor_is_seen_to_wait():
+    import subprocess
+    import sys
+
+    from retrieval.intake import keeper
+
+    one = min(os.sched_getaffinity(0))
+    spin = f"import os; os.sched_setaffinity(0, {{{one}}})\nwhile True: pass"
+    both = [subprocess.Popen([sys.executable, "-c", spin]) for _ in "12"]
+    try:
+        while keeper._processor_seconds(both[0].pid) < 0.4:
+            pass
+        assert keeper._kept_waiting(both[0].pid) > 0.05
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+    assert keeper._kept_waiting(both[0].pid) == 0.0
