@@ -25,8 +25,8 @@ MAX_ANSWER = 1 << 30
 START_SECONDS = 60.0
 """For an interpreter to start with its packages, from a cold disk too."""
 PATIENCE, WORKING_SHARE, FAIR_SHARE = 3, 0.05, 0.8
-"""A process that worked, or waited for a processor, for under 5 % of its time sleeps; and one that worked for over 80 %
-had its fair share."""
+"""A process that worked or waited for a processor for under 5 % of its time sleeps; one that worked for over 80 % had
+its fair share."""
 KEPT_SHARE = 0.4
 """Of the limit; a child that holds on to more after a file is replaced before the next."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
