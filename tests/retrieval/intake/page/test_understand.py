@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from eval.bench.refusals.pictures import face
 from retrieval.ecg.drawing import DrawnPage, PageStyle, draw_page
 from retrieval.ecg.page import canonical_page
 from retrieval.ecg.recording import Recording
 from retrieval.errors import NotAnEcg
 from retrieval.intake.correction import Correction
 from retrieval.intake.heartbeat import CommonBeats, common_beats
-from retrieval.intake.page import analysis
+from retrieval.intake.page import analysis, reading
 from retrieval.intake.page.analysis import analyse
 from retrieval.intake.page.flattening import flatten_picture
 from retrieval.intake.page.naming import Naming
@@ -290,6 +291,23 @@ def test_a_page_with_too_few_rows_is_not_tried_on_its_head(heart: Recording, mon
         understand(two_rows)
     assert quarters
     assert 2 not in quarters
+
+
+@pytest.mark.slow
+def test_a_face_whose_strokes_do_not_beat_together_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes seconds each time, and its broken strokes make more rows than were seen, as those of a copy do."""
+    looks: list[dict[str, Any]] = []
+
+    def counted(*args: Any, **how: Any) -> Any:
+        looks.append(how)
+        return analyse(*args, **how)
+
+    monkeypatch.setattr(reading, "analyse", counted)
+    with pytest.raises(NotAnEcg, match="no ruled paper"):
+        understand(face(np.random.default_rng(1)))
+    assert looks == [{"faded": False, "broken": False}]
 
 
 def test_a_refusal_keeps_nothing_of_the_page(heart: Recording) -> None:
