@@ -150,7 +150,14 @@ class PageEvidence:
         """``polarity_odds`` of a row within a window of columns."""
         asked = row, window, slot
         if asked not in self._told:
-            self._told[asked] = polarity_odds(polarity(self._stretch(row, *window)), slot)
+            self._told[asked] = polarity_odds(self._way(row, window), slot)
+        return self._told[asked]
+
+    def _way(self, row: int, window: tuple[int, int]) -> float:
+        """``polarity`` of a row within a window of columns."""
+        asked = row, window
+        if asked not in self._told:
+            self._told[asked] = polarity(self._stretch(row, *window))
         return self._told[asked]
 
     def breach(self, law: str, rows: tuple[int, ...], window: tuple[int, int]) -> float:

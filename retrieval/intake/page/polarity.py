@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp, log, pi, sqrt
+from statistics import fmean
 
 import numpy as np
 
@@ -32,15 +33,18 @@ def polarity(stretch: Stretch) -> float:
     return float((peak + trough) / (peak - trough + FLAT_MM))
 
 
-def polarity_odds(polarity: float, slot: Slot) -> float:
-    """Logarithm of how much likelier it is that a slot's lead points so than that any lead does, either way up."""
-    if not np.isfinite(polarity) or slot.lead not in USUAL:
+def polarity_odds(way: float, slot: Slot) -> float:
+    """Logarithm of how much likelier it is that a slot's lead points this ``way`` than that any does, either way up.
+
+    ``way`` is a ``polarity``; 0 where it is NaN, or the slot's lead is not known.
+    """
+    if not np.isfinite(way) or slot.lead not in USUAL:
         return 0.0
-    either_way = [_density(way * polarity, lead) for lead in LEADS for way in (1, -1)]
-    return log(_density(-polarity if slot.inverted else polarity, slot.lead) / float(np.mean(either_way)))
+    any_lead = fmean(_density(turned, lead) for lead in LEADS for turned in (way, -way))
+    return log(_density(-way if slot.inverted else way, slot.lead) / any_lead)
 
 
-def _density(polarity: float, lead: str) -> float:
+def _density(way: float, lead: str) -> float:
     mean, spread = USUAL[lead]
-    usual = exp(-(((polarity - mean) / spread) ** 2) / 2) / (spread * sqrt(2 * pi))
+    usual = exp(-(((way - mean) / spread) ** 2) / 2) / (spread * sqrt(2 * pi))
     return (1 - ODDITY) * usual + ODDITY / 2
