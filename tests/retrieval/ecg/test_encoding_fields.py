@@ -18,6 +18,7 @@ from retrieval.ecg.encodings.fields import (
     quantile_states,
     recurrence,
 )
+from tests.retrieval.ecg.pyts_fields import KEPT, SMALL, STATES, fields_by_pyts, two_series
 
 series = arrays(np.float32, st.integers(2, 40), elements=st.floats(-1, 1, width=32))
 
@@ -168,19 +169,23 @@ def test_values_outside_their_range_are_refused():
 # --- by pyts ---
 
 
-@pytest.mark.slow
 def test_fields_are_those_of_pyts():
-    """Of pyts 0.14.1, by ``uv pip install --target FOLDER pyts`` and ``PYTHONPATH=FOLDER``; its import takes long."""
-    image = pytest.importorskip("pyts.image")
-    rng = np.random.default_rng(3)
-    x = rng.uniform(-1, 1, (12, 200)).astype(np.float32)
-    x[3] = np.sin(np.arange(200) / 9)
-    wide = x.astype(np.float64)
-    np.testing.assert_allclose(gasf(x), image.GramianAngularField(sample_range=None).transform(wide), atol=2e-6)
-    np.testing.assert_allclose(recurrence(x), image.RecurrencePlot().transform(wide), atol=1e-6)
-    for bins in (4, 8):
-        states = quantile_states(wide, bins)
-        whole = image.MarkovTransitionField(n_bins=bins).transform(wide)
-        np.testing.assert_allclose(markov_transition_field(states, bins), whole, atol=1e-6)
-        small = image.MarkovTransitionField(image_size=50, n_bins=bins).transform(wide)
-        np.testing.assert_allclose(markov_transition_field(states, bins, (50, 50)), small, atol=2e-6)
+    kept = np.load(KEPT)
+    series = kept["series"]
+    np.testing.assert_allclose(gasf(series), kept["gasf"], atol=2e-6)
+    np.testing.assert_allclose(recurrence(series), kept["recurrence"], atol=1e-6)
+    for bins in STATES:
+        states = quantile_states(series, bins)
+        np.testing.assert_allclose(markov_transition_field(states, bins), kept[f"mtf_{bins}"], atol=1e-6)
+        small = markov_transition_field(states, bins, (SMALL, SMALL))
+        np.testing.assert_allclose(small, kept[f"mtf_{bins}_small"], atol=2e-6)
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_what_pyts_makes():
+    """Where pyts is installed, see ``pyts_fields``."""
+    pytest.importorskip("pyts.image")
+    kept = np.load(KEPT)
+    np.testing.assert_array_equal(kept["series"], two_series())
+    for name, field in fields_by_pyts(two_series()).items():
+        np.testing.assert_allclose(field, kept[name], atol=1e-7, err_msg=name)
