@@ -97,7 +97,10 @@ def _read(request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
     wishes = [request["path"], request["page"], _declared(request["declared"])]
     correction = correction_of(request.get("correction"))
-    result = read(*wishes) if correction is None else read(*wishes, correction)
+    from retrieval.intake.patience import limited
+
+    with limited(request["seconds"]):
+        result = read(*wishes) if correction is None else read(*wishes, correction)
     return result if isinstance(result, tuple) else (result, {})
 
 

@@ -23,18 +23,15 @@ from retrieval.intake.page.columns import boundary_evidence
 from retrieval.intake.page.direction import is_unclear
 from retrieval.intake.page.evidence import PageEvidence
 from retrieval.intake.page.flat import FLAT_PX_PER_MM, FlatPage
-from retrieval.intake.page.ink import find_ink
-from retrieval.intake.page.marks import read_marks
-from retrieval.intake.page.masking import InkKinds, separate, sort_ink
+from retrieval.intake.page.masking import InkKinds, separate
 from retrieval.intake.page.naming import Naming, name_layout
 from retrieval.intake.page.row_ends import reached
 from retrieval.intake.page.rows import Row, find_rows, joined, mm, runs_upright, strokes_of
 from retrieval.intake.page.sheet_edges import within_edges
+from retrieval.intake.page.sight import Sight
 from retrieval.intake.page.signals import row_heights
-from retrieval.intake.page.streaks import without_streaks
 from retrieval.intake.page.words import Words, find_words
 
-Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 INK = 0.5
 """Share of the ink level from which a pixel is one of a stroke."""
@@ -75,11 +72,10 @@ class Unsigned(NotAnEcg):
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """A page as it lies, its ink, what was set by hand, and whether strokes may be ``broken``."""
+class _Look:
+    """What is seen of a page, what was set by hand, and whether strokes may be ``broken``."""
 
-    page: FlatPage
-    ink: Plane
+    sight: Sight
     given: Correction
     broken: bool
 
@@ -120,30 +116,29 @@ class Analysis:
         return tuple(cell for cell in self.cells if cell.inked >= LEAST_INK)
 
 
-def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False, broken: bool = False) -> Analysis:
+def analyse(sight: Sight, given: Correction = NOTHING, *, broken: bool = False) -> Analysis:
     """Read a page, turning it where it lies on its side or on its head, unless it was said to be upright.
 
     Args:
-        page: straightened.
+        sight: the straightened page and its ink.
         given: what was set by hand.
-        faded: whether its traces are looked for as ``find_ink`` does on pages where they faded.
         broken: whether its rows are looked for with the gaps of broken strokes closed.
 
     Raises:
         NotAnEcg: with the reason.
         BadArgument: when the page cannot be what was set by hand.
     """
-    sight = _Sight(page, without_streaks(find_ink(page, faded=faded), page), given, broken)
+    look = _Look(sight, given, broken)
     if given.upright:
-        return _analyse(sight, 0)
+        return _analyse(look, 0)
     inked = sight.ink > INK
     first = 1 if runs_upright(strokes_of(inked)) else 0
-    found, refusal = _either_end_up(sight, first)
-    if not found and page.ruled and first == 0 and isinstance(refusal, _FewRows) and is_unclear(inked):
-        found, _ = _either_end_up(sight, 1)
+    found, refusal = _either_end_up(look, first)
+    if not found and sight.page.ruled and first == 0 and isinstance(refusal, _FewRows) and is_unclear(inked):
+        found, _ = _either_end_up(look, 1)
     if first == 1 and not any(reading.naming.certainty > FITS for reading in found):
         # Tall waves that stand apart are long upright strokes too, beside a tangle of rows that says nothing.
-        found = [*found, *_either_end_up(sight, 0)[0]]
+        found = [*found, *_either_end_up(look, 0)[0]]
     if not found:
         raise refusal or NotAnEcg("no ECG was found in the picture")
     if len(found) == 1 and found[0].turns == 0 and _stands(found[0]):
@@ -153,12 +148,12 @@ def analyse(page: FlatPage, given: Correction = NOTHING, *, faded: bool = False,
     return replace(found[0], upright_share=float(1 / (1 + np.exp(-apart))))
 
 
-def _either_end_up(sight: _Sight, first: int) -> tuple[list[Analysis], NotAnEcg | BadArgument | None]:
+def _either_end_up(look: _Look, first: int) -> tuple[list[Analysis], NotAnEcg | BadArgument | None]:
     """A page turned by ``first`` quarters, and on its head unless it plainly stands; and why neither can be read."""
-    one, refusal = _try(sight, first)
+    one, refusal = _try(look, first)
     if one is not None and first == 0 and _stands(one):
         return [one], None
-    other = None if isinstance(refusal, _NoRows) else _try(sight, first + 2)[0]
+    other = None if isinstance(refusal, _NoRows) else _try(look, first + 2)[0]
     return [reading for reading in (one, other) if reading is not None], refusal
 
 
@@ -176,26 +171,24 @@ def _standing(reading: Analysis) -> float:
     return float(STANDING_TRUST * reading.naming.odds + len(reading.pulses) + prior)
 
 
-def _try(sight: _Sight, quarters: int) -> tuple[Analysis | None, NotAnEcg | BadArgument | None]:
+def _try(look: _Look, quarters: int) -> tuple[Analysis | None, NotAnEcg | BadArgument | None]:
     try:
-        return _analyse(sight, quarters), None
+        return _analyse(look, quarters), None
     except (NotAnEcg, BadArgument) as error:
         return None, error.with_traceback(None)  # which would keep every array while the page is tried again
 
 
-def _analyse(sight: _Sight, quarters: int) -> Analysis:
-    page = sight.page.turned(quarters) if quarters else sight.page
-    ink, given = np.ascontiguousarray(np.rot90(sight.ink, quarters)), sight.given
-    marks = read_marks(ink)
-    kinds = sort_ink(ink, marks)
-    rows = _rows(kinds.trace, broken=sight.broken)
+def _analyse(look: _Look, quarters: int) -> Analysis:
+    page, ink = look.sight.turned(quarters)
+    (kinds, seen), given = look.sight.kinds(quarters, ink), look.given
+    rows = _rows(kinds.trace, broken=look.broken)
     rows, inside = within_edges(page.pixels, rows)
     if not inside.all():
         # Beside an edge, which is darker and longer than any trace, weak rows do not count.
         kinds.trace[~inside] = False
-        rows = _rows(kinds.trace, broken=sight.broken)
+        rows = _rows(kinds.trace, broken=look.broken)
     _refuse_unless_ecg(page, rows)
-    words = find_words(ink, kinds.text, marks)
+    words = find_words(ink, kinds.text, seen)
     traced, masks = _traced(kinds, rows)
     evidence = _evidence(kinds, words, traced, masks)
     naming = name_layout(evidence, given.layout)

@@ -14,6 +14,8 @@ from retrieval.intake.page.split import split
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Kinds = NDArray[np.uint8]
+"""Of each pixel ``TRACE`` to ``PULSE``, or ``PAPER`` where there is no ink."""
 BAND_MM = 3.0
 UP_MM, DOWN_MM = 26.0, 22.0
 """How far above and below its baseline a loose piece can still belong to a trace."""
@@ -35,6 +37,11 @@ class InkKinds:
     rule: Bools
     pulse: Bools
 
+    @classmethod
+    def of(cls, kinds: Kinds) -> InkKinds:
+        """Each kind by itself."""
+        return cls(kinds == TRACE, kinds == TEXT, kinds == RULE, kinds == PULSE)
+
 
 @dataclass(frozen=True)
 class Traces:
@@ -43,7 +50,7 @@ class Traces:
     masks: Bools
 
 
-def _likeliest(marks: Marks, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _likeliest(marks: Marks, shape: tuple[int, ...]) -> Kinds:
     """The likeliest kind but paper at each pixel; paper where that is sure. One plane at a time: pages are large."""
     size = shape[1], shape[0]
     best = np.full(shape, TRACE, np.uint8)
@@ -56,7 +63,7 @@ def _likeliest(marks: Marks, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return best
 
 
-def sort_ink(ink: Plane, marks: Marks) -> InkKinds:
+def sort_ink(ink: Plane, marks: Marks) -> Kinds:
     """Give each pixel of ink the kind that the network sees there; small loose pieces get one kind as a whole."""
     best = _likeliest(marks, ink.shape)
     inked = cv2.morphologyEx((ink > FAINT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
@@ -71,7 +78,7 @@ def sort_ink(ink: Plane, marks: Marks) -> InkKinds:
     one = whole[labels]
     best = np.where((one > 0) & (inked > 0), one, best)
     best[((clear < 3) | (wide < mm(0.7)))[labels]] = PAPER
-    return InkKinds(best == TRACE, best == TEXT, best == RULE, best == PULSE)
+    return best
 
 
 def separate(kinds: InkKinds, rows: tuple[Row, ...], strange: tuple[int, ...] = ()) -> Traces:

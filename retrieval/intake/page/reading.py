@@ -23,9 +23,18 @@ from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.negative import NEGATIVE, is_negative, positive_of
 from retrieval.intake.page.part import Part, flat_of_picture, part_of, report_of_picture
 from retrieval.intake.page.reporting import DOUBTED, UNRULED_AT_MOST, page_notes, report_of
+from retrieval.intake.page.sight import Sight
 from retrieval.intake.page.spectrum import Rgb
+from retrieval.intake.patience import patience
 from retrieval.intake.result import Finding, IntakeReport
 from retrieval.intake.tracing import LeadSignals, lead_signals
+
+Refusal = NotAnEcg | BadArgument
+NO_CLOSER_LOOK = Finding(
+    "no_closer_look",
+    "the picture takes so long to read that there was no time for a closer look; bring the page alone",
+    1.0,
+)
 
 MIN_SIDE = 160
 """Pixels; a page of ten seconds on fewer has under one column per two samples of a heart's wave."""
@@ -126,26 +135,30 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         )
     if int(rgb.max()) - int(rgb.min()) < MIN_RANGE:
         raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
+    missed = patience().missed
+    reading, refusal = _dark_on_light_or_not(rgb, given)
+    hurried = patience().missed > missed
+    if reading is None:
+        refusal = refusal or NotAnEcg("no ECG was found in the picture")
+        raise type(refusal)(f"{refusal}; there was no time for a closer look") if hurried else refusal
+    return replace(reading, findings=(*reading.findings, NO_CLOSER_LOOK)) if hurried else reading
+
+
+def _dark_on_light_or_not(rgb: Rgb, given: Correction) -> tuple[PageReading | None, Refusal | None]:
+    """What is read of a picture, where it is dark as a negative too, or why nothing is."""
     reading, refusal = _read_or_refused(rgb, given)
-    if not is_negative(rgb) or (reading is not None and reading.report.certainty >= SURE):
-        return _or_raise(reading, refusal)
-    other, _ = _read_or_refused(positive_of(rgb), given)
-    if other is not None and _most_certain(reading, other) is other:
-        return replace(other, findings=(NEGATIVE, *other.findings))
-    return _or_raise(reading, refusal)
+    if is_negative(rgb) and (reading is None or reading.report.certainty < SURE):
+        other, _ = _read_or_refused(positive_of(rgb), given)
+        if other is not None and _most_certain(reading, other) is other:
+            return replace(other, findings=(NEGATIVE, *other.findings)), None
+    return reading, refusal
 
 
-def _read_or_refused(rgb: Rgb, given: Correction) -> tuple[PageReading | None, NotAnEcg | BadArgument | None]:
+def _read_or_refused(rgb: Rgb, given: Correction) -> tuple[PageReading | None, Refusal | None]:
     try:
         return _either_way_round(rgb, given), None
     except (NotAnEcg, BadArgument) as refusal:
         return None, refusal.with_traceback(None)  # which would keep every array of the page while it is read again
-
-
-def _or_raise(reading: PageReading | None, refusal: NotAnEcg | BadArgument | None) -> PageReading:
-    if reading is None:
-        raise refusal or NotAnEcg("no ECG was found in the picture")
-    return reading
 
 
 def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
@@ -166,7 +179,7 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
 def _at_first_sight(rgb: Rgb, given: Correction) -> PageReading | None:
     """A picture read without looking at it otherwise: what has no names is often no ECG, and takes long as it is."""
     page = _straightened(rgb, given)
-    return None if page is None else _tried(page, (rgb.shape[1], rgb.shape[0]), given)[0]
+    return None if page is None else _tried(Sight(page), (rgb.shape[1], rgb.shape[0]), given)[0]
 
 
 def _straightened(rgb: Rgb, given: Correction) -> FlatPage | None:
@@ -181,29 +194,36 @@ def _understand(rgb: Rgb, given: Correction) -> PageReading:
     if page is None:
         raise NotAnEcg("no ruled paper and no traces were found in the picture; expected a page with a 12-lead ECG")
     size = rgb.shape[1], rgb.shape[0]
-    first, refusal = _tried(page, size, given)
-    # Of what is in the way of certainty, only the scale is no better known at another look.
-    if first is not None and first.report.certainty >= SURE * (1.0 if page.ruled else UNRULED_AT_MOST):
-        return first
-    # Traces may have faded, then be broken, or a page whose strokes tell no direction may lie on its side. What is no
-    # ECG by any sign is not looked at again: it takes the longest.
-    again = refusal
-    faded = None
-    if not isinstance(refusal, Unsigned):
-        faded, again = _tried(page, size, given, faded=True)
-    best = _most_certain(first, faded)
-    # A layout that was set by hand fits whatever is joined.
-    if _unsure(best) and given.layout is None and not isinstance(again, Unsigned):
-        best = _most_certain(best, _tried(page, size, given, faded=True, broken=True)[0])
+    best, refusal = _as_it_lies(page, size, given)
     if _unsure(best) and not given.upright and page.ruled and may_run_down(page.pixels, page.valid):
+        # A page whose strokes tell no direction may lie on its side.
         side = page.turned(1)
-        upright, _ = _tried(side, size, given)
+        upright, _ = _tried(Sight(side), size, given)
         best = _most_certain(best, upright)
         if upright is not None and upright.report.certainty < SURE:
-            best = _most_certain(best, _tried(side, size, given, faded=True)[0])
-    if best is None or (first is None and _hardly_read(best)):
+            best = _most_certain(best, _tried(Sight(side, faded=True), size, given)[0])
+    if best is None or (refusal is not None and _hardly_read(best)):
         raise refusal or NotAnEcg("no ECG was found in the picture")
     return best
+
+
+def _as_it_lies(
+    page: FlatPage, size: tuple[int, int], given: Correction
+) -> tuple[PageReading | None, Refusal | None]:
+    """The surest of up to three looks at a page, and why nothing was read at the first, if so."""
+    best, refusal = _tried(Sight(page), size, given)
+    # Of what is in the way of certainty, only the scale is no better known at another look.
+    if best is not None and best.report.certainty >= SURE * (1.0 if page.ruled else UNRULED_AT_MOST):
+        return best, None
+    # Traces may have faded, then be broken. What is no ECG by any sign is not looked at again: it takes the longest.
+    again, faded = refusal, Sight(page, faded=True)
+    if not isinstance(refusal, Unsigned):
+        second, again = _tried(faded, size, given)
+        best = _most_certain(best, second)
+    # A layout that was set by hand fits whatever is joined.
+    if _unsure(best) and given.layout is None and not isinstance(again, Unsigned):
+        best = _most_certain(best, _tried(faded, size, given, broken=True)[0])
+    return best, refusal
 
 
 def _unsure(reading: PageReading | None) -> bool:
@@ -216,10 +236,14 @@ def _hardly_read(reading: PageReading) -> bool:
 
 
 def _tried(
-    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False, broken: bool = False
-) -> tuple[PageReading | None, NotAnEcg | BadArgument | None]:
+    sight: Sight, size: tuple[int, int], given: Correction, *, broken: bool = False
+) -> tuple[PageReading | None, Refusal | None]:
+    """What is read at a look, or why nothing is; neither where there is no time for it."""
+    if not patience().for_another():
+        return None, None
     try:
-        return _read(page, size, given, faded=faded, broken=broken), None
+        with patience().look():
+            return _read(sight, size, given, broken=broken), None
     except (NotAnEcg, BadArgument) as error:
         return None, error.with_traceback(None)  # which would keep every array of the page while it is read again
 
@@ -231,11 +255,9 @@ def _most_certain(one: PageReading | None, other: PageReading | None) -> PageRea
     return one if one.report.certainty + MUCH_SURER >= other.report.certainty else other
 
 
-def _read(
-    page: FlatPage, size: tuple[int, int], given: Correction, *, faded: bool = False, broken: bool = False
-) -> PageReading:
+def _read(sight: Sight, size: tuple[int, int], given: Correction, *, broken: bool = False) -> PageReading:
     """Read a straightened page of a picture of ``size`` (width, height)."""
-    found = _sized(analyse(page, given, faded=faded, broken=broken), page, given, faded=faded, broken=broken)
+    found = _sized(analyse(sight, given, broken=broken), sight, given, broken=broken)
     report = report_of(found, size)
     if found.naming.layout == "unknown":
         canonical = paste(found.masks, found.rows, min(row.left for row in found.rows))
@@ -251,12 +273,12 @@ def _read(
     return PageReading(gray, kept, found.page, report, findings, canonical, naming.one_way, naming.odds)
 
 
-def _sized(found: Analysis, page: FlatPage, given: Correction, *, faded: bool, broken: bool = False) -> Analysis:
+def _sized(found: Analysis, sight: Sight, given: Correction, *, broken: bool = False) -> Analysis:
     """The page as it is read at the size that its own marks show, where that was assumed wrongly."""
     if abs(found.size - 1.0) < WORTH_SIZING:
         return found
     try:
-        again = analyse(page.sized(found.size), given, faded=faded, broken=broken)
+        again = analyse(Sight(sight.page.sized(found.size), faded=sight.faded), given, broken=broken)
     except (NotAnEcg, BadArgument):
         return found
     return again if again.naming.layout == found.naming.layout else found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.lettering import Box, pairs_of, read_words, word_boxes
-from retrieval.intake.page.marks import NAMES, SPEEDS, Marks
+from retrieval.intake.page.marks import NAMES, SPEEDS
 
 Plane = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -54,8 +54,14 @@ class Words:
     gains: NDArray[np.float32]
 
 
-def find_words(ink: Plane, text: Bools, marks: Marks) -> Words:
-    """Read each word of print by itself; printed scales also where the page's network read one on its way."""
+def find_words(ink: Plane, text: Bools, seen: Plane) -> Words:
+    """Read each word of print by itself; printed scales also where the page's network read one on its way.
+
+    Args:
+        ink: of the page, ``[height, width]``.
+        text: the ink that is print.
+        seen: ``Marks.names``, shares of each word as the page's network saw them.
+    """
     boxes = word_boxes(text)
     pairs = pairs_of(boxes)
     shares = read_words(ink, text, (*boxes, *pairs))
@@ -65,7 +71,7 @@ def find_words(ink: Plane, text: Bools, marks: Marks) -> Words:
         if mine.sum() > MIN_SHARE and _fits(box):
             left, top, right, bottom = box
             names.append(Name(left, top, right, bottom, mine))
-    scales = np.concatenate([shares[:, len(NAMES) + 1 :], _in_passing(marks)]).max(axis=0, initial=0.0)
+    scales = np.concatenate([shares[:, len(NAMES) + 1 :], _in_passing(seen)]).max(axis=0, initial=0.0)
     return Words(tuple(names), scales[: len(SPEEDS)], scales[len(SPEEDS) :])
 
 
@@ -73,9 +79,8 @@ def _fits(box: Box) -> bool:
     return box[2] - box[0] <= NAME_MM[0] * FLAT_PX_PER_MM and box[3] - box[1] <= NAME_MM[1] * FLAT_PX_PER_MM
 
 
-def _in_passing(marks: Marks) -> Plane:
+def _in_passing(shares: Plane) -> Plane:
     """Shares ``[words, scales]`` of the words that the page's network takes for printed scales."""
-    shares = marks.names
     first = len(NAMES) + 1
     seen = (shares[first:].sum(axis=0) > MIN_SHARE).astype(np.uint8)
     count, labels = cv2.connectedComponents(seen, connectivity=8)

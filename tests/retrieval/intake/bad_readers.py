@@ -24,6 +24,14 @@ def blank(path, page, declared):
     return Intake(path, "image", CanonicalPage(np.full(CANONICAL.shape, 255, np.uint8)), None, (note,))
 
 
+def patient(path, page, declared):
+    """A good reader, too: it says how many seconds it has."""
+    from retrieval.intake.patience import patience
+
+    note = Finding("note", str(patience().seconds))
+    return Intake(path, "image", CanonicalPage(np.full(CANONICAL.shape, 255, np.uint8)), None, (note,))
+
+
 def sleep(path, page, declared):
     Path(path).write_text(str(os.getpid()))
     time.sleep(60)

@@ -11,7 +11,7 @@ from retrieval.ecg.recording import LEADS
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
 from retrieval.intake.page.lettering import crop_word, pairs_of, read_words, word_boxes
 from retrieval.intake.page.marks import NAMES, PULSE, TEXT, TRACE, WORDS, read_marks, shrunk_ink
-from retrieval.intake.page.masking import sort_ink
+from retrieval.intake.page.masking import InkKinds, sort_ink
 from retrieval.intake.page.rows import Row, strokes_of
 from retrieval.intake.page.split import split
 
@@ -63,7 +63,7 @@ def test_kinds_of_ink_are_told_apart() -> None:
     marks = read_marks(ink)
     assert marks.kinds.shape[1:] == shrunk_ink(ink).shape
     np.testing.assert_allclose(marks.kinds.sum(axis=0), 1.0, atol=1e-4)
-    kinds = sort_ink(ink, marks)
+    kinds = InkKinds.of(sort_ink(ink, marks))
     assert kinds.trace[230:310, 120:880].sum() > 0.9 * (ink[230:310, 120:880] > 0.25).sum()
     assert kinds.text[150:220, 380:470].any()
     assert not kinds.trace[150:220, 380:470].any()

@@ -24,6 +24,7 @@ from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.reading import HOPELESS, PageReading, _doubted, _sized, understand, understand_as_set
 from retrieval.intake.page.reporting import DOUBTED, doubts, report_of
 from retrieval.intake.page.rows import Row
+from retrieval.intake.page.sight import Sight
 from tests.retrieval.intake.test_pages import likeness
 
 pytestmark = pytest.mark.slow
@@ -186,7 +187,7 @@ def test_names_at_their_places_leave_doubt_where_nothing_moves_together(heart: R
 def test_rows_that_beat_together_without_another_sign_are_read_and_doubted(heart: Recording) -> None:
     flat = flatten_picture(draw_page(heart, PageStyle(layout="6x2", row_mm=28)).pixels)
     assert flat is not None
-    found = analyse(flat)
+    found = analyse(Sight(flat))
     assert found.naming.beating
     unclear = replace(found.naming, certainty=0.001)
     beating, not_beating = (
@@ -208,7 +209,7 @@ def test_faded_traces_are_looked_for_again_under_streaks_and_dirt(heart: Recordi
     flat = flatten_picture(picture)
     assert flat is not None
     with pytest.raises(NotAnEcg):
-        analyse(flat)
+        analyse(Sight(flat))
     reading = understand(picture)
     assert reading.report.layout == "3x4+1"
     assert boxes_off_mm(drawn, reading) < 3.0
@@ -225,9 +226,9 @@ def test_an_assumed_size_is_mended_by_the_rows_that_are_left(heart: Recording) -
     assert small.px_per_mm == pytest.approx((flat.px_per_mm[0] / 0.93,) * 2)
     corner = np.array([[100.0, 100.0]])
     assert small.to_picture(corner * 0.93) == pytest.approx(flat.to_picture(corner), abs=0.6)
-    found = analyse(small)
+    found = analyse(Sight(small))
     assert found.size == pytest.approx(1 / 0.93, rel=0.015)
-    again = _sized(found, small, Correction(), faded=False)
+    again = _sized(found, Sight(small), Correction())
     assert again.page.px_per_mm[0] == pytest.approx(6.0, rel=0.015)
 
 
@@ -259,7 +260,7 @@ def test_a_speed_set_by_hand_decides_how_large_a_page_without_ruling_is(heart: R
 def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) -> None:
     flat = flatten_picture(draw_page(heart, PageStyle(layout="6x1-chest", row_mm=28)).pixels)
     assert flat is not None
-    found = analyse(flat)
+    found = analyse(Sight(flat))
     assert found.naming.layout == "6x1-chest"
     assert not doubts(found.naming, found.rows, found.cells)
     assert doubts(replace(found.naming, named=1), found.rows, found.cells)
@@ -274,7 +275,7 @@ def test_rows_are_found_again_once_an_edge_is_taken_out(heart: Recording, monkey
     monkeypatch.setattr(analysis, "within_edges", edge_on_top)
     flat = flatten_picture(draw_page(heart, PageStyle(layout="3x4+1")).pixels)
     assert flat is not None
-    assert analyse(flat).naming.layout == "3x4+1"
+    assert analyse(Sight(flat)).naming.layout == "3x4+1"
 
 
 def test_a_page_with_too_few_rows_is_not_tried_on_its_head(heart: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +308,7 @@ def test_a_face_whose_strokes_do_not_beat_together_is_looked_at_once(
     monkeypatch.setattr(reading, "analyse", counted)
     with pytest.raises(NotAnEcg, match="no ruled paper"):
         understand(face(np.random.default_rng(1)))
-    assert looks == [{"faded": False, "broken": False}]
+    assert looks == [{"broken": False}]
 
 
 def test_a_refusal_keeps_nothing_of_the_page(heart: Recording) -> None:
