@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 # The same examples in every run, so that a red run is red again; `--hypothesis-profile=default` looks for new ones.
-settings.register_profile("steady", derandomize=True)
+settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.

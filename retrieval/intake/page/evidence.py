@@ -35,6 +35,8 @@ MISREAD = (0.5, 0.65, 0.85, 0.93, 0.97, 0.99), (0.0, 0.75, 0.40, 0.17, 0.12, 0.0
 """How much rows beat together, by the middle of them; and the share of laws that are broken by over 0.25 all the
 same, of 1,036 on 460 spoiled pages, mostly of the third strength, that no figure is reported for. Nothing is forgiven
 rows that do not beat together: those of no ECG do not."""
+OWN_LAWS, CABRERA_LAWS = ("I - II + III", "aVR + aVL + aVF"), ("aVL - 1.5 I - aVR", "II - 2 aVF + III")
+"""Of the first and of the second three limb leads, in their own order and in Cabrera's."""
 STRAY_NAME = -1.0
 HALF_ROW = 0.65
 READ_AGAIN = 0.7
@@ -294,12 +296,11 @@ def name_odds(name: Name, slot: Slot) -> float:
 
 def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], template: Template) -> float:
     """How much the limb leads of an arrangement obey the laws of Einthoven and Goldberger."""
-    standard = template.order == "standard"
-    laws = ("I - II + III", "aVR + aVL + aVF") if standard else ("aVL - 1.5 I - aVR", "II - 2 aVF + III")
+    laws, others = (OWN_LAWS, CABRERA_LAWS) if template.order == "standard" else (CABRERA_LAWS, OWN_LAWS)
     if template.name == "6x1-chest":
         return 0.0
     odds = 0.0
-    for number, law in enumerate(laws):
+    for number, (law, other) in enumerate(zip(laws, others, strict=True)):
         down = template.grid // 3
         # Threes of limb leads follow each other down the first column, or stand at the heads of the first two.
         column, first = (0, 3 * number) if down > 1 else (number, 0)
@@ -310,7 +311,10 @@ def law_odds(page: PageEvidence, columns: Columns, grid: tuple[int, ...], templa
         agree = 0.0
         for left, right in _windows(columns, column) if len(rows) == 3 else ():
             window = left + mm(1.5), right - mm(1.5)
-            agree += obeyed_odds(page.breach(law, rows, window), first=number == 0, misread=page.misread)
+            # Leads that obey the law of the other order are not badly read.
+            obeyed = obeyed_odds(page.breach(other, rows, window), first=number == 0)
+            misread = page.misread / (1.0 + exp(obeyed))
+            agree += obeyed_odds(page.breach(law, rows, window), first=number == 0, misread=misread)
         odds += max(agree, -MOST_ODDS)  # dirt breaks a law in both halves of a row
     return odds
 

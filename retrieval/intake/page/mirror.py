@@ -13,7 +13,10 @@ from retrieval.intake.page.spectrum import Rgb
 from retrieval.intake.result import Finding
 
 FEW_NAMES = 2
-"""Fewer names where they belong than this, and a page is looked at in a mirror; so many must be read there then."""
+"""Fewer names where they belong than this, and a page is looked at in a mirror; so many must be read there then, or
+one where limb leads obey the laws that they break as the page is shown."""
+LAWFUL = 3.0
+"""Odds (as a logarithm) with which they obey them."""
 MUCH_LIKELIER = 4.0
 """Odds (as a logarithm) by which the arrangement must fit better in the mirror. Of 20 real pages all whose names can
 be read at all fit better by 6 and more the right way round."""

@@ -18,7 +18,7 @@ from retrieval.intake.page.compose import compose, paste
 from retrieval.intake.page.direction import may_run_down
 from retrieval.intake.page.flat import FlatPage
 from retrieval.intake.page.flattening import MIN_RANGE, flatten_picture
-from retrieval.intake.page.mirror import FEW_NAMES, MIRRORED, MUCH_LIKELIER, mirrored
+from retrieval.intake.page.mirror import FEW_NAMES, LAWFUL, MIRRORED, MUCH_LIKELIER, mirrored
 from retrieval.intake.page.naming import Naming
 from retrieval.intake.page.negative import NEGATIVE, is_negative, positive_of
 from retrieval.intake.page.part import Part, flat_of_picture, part_of, report_of_picture
@@ -64,6 +64,7 @@ class PageReading:
         page: the canonical page.
         named: how many printed names stand where the arrangement has them, less those that a mirror leaves alike.
         odds: all that speaks for the arrangement, as a logarithm.
+        lawful: the part of it that the laws of the limb leads have.
     """
 
     flat: NDArray[np.uint8]
@@ -74,6 +75,7 @@ class PageReading:
     page: CanonicalPage
     named: int = 0
     odds: float = 0.0
+    lawful: float = 0.0
 
     def to_picture(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels ``[n, 2]`` of the flat page as pixels of the picture."""
@@ -168,12 +170,18 @@ def _either_way_round(rgb: Rgb, given: Correction) -> PageReading:
         return reading
     mirror = mirrored(rgb)
     other = _at_first_sight(mirror.pixels, given)
-    if other is None or other.named < FEW_NAMES or other.odds < reading.odds + MUCH_LIKELIER:
+    if other is None or not _told_in_a_mirror(reading, other):
         return reading
     whole = _of_picture(other, mirror, MIRRORED)
     turn = -other.report.rotation_deg  # by which the paper leans in the picture, whichever way round it is
     straight = replace(whole.straight, rotation_deg=turn)
     return replace(whole, straight=straight, report=replace(whole.report, rotation_deg=turn))
+
+
+def _told_in_a_mirror(reading: PageReading, other: PageReading) -> bool:
+    """Whether the ``other`` reading, in a mirror, is the right way round, by names or by one and the limb leads."""
+    told = other.named >= FEW_NAMES or (other.named > 0 and reading.lawful < 0.0 and other.lawful >= LAWFUL)
+    return told and other.odds >= reading.odds + MUCH_LIKELIER
 
 
 def _at_first_sight(rgb: Rgb, given: Correction) -> PageReading | None:
@@ -270,7 +278,8 @@ def _read(sight: Sight, size: tuple[int, int], given: Correction, *, broken: boo
     gray = np.asarray(cv2.cvtColor(found.page.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
     findings = _findings(found, report, canonical, traced, beats)
     naming = found.naming
-    return PageReading(gray, kept, found.page, report, findings, canonical, naming.one_way, naming.odds)
+    told = naming.one_way, naming.odds, naming.lawful
+    return PageReading(gray, kept, found.page, report, findings, canonical, *told)
 
 
 def _sized(found: Analysis, sight: Sight, given: Correction, *, broken: bool = False) -> Analysis:

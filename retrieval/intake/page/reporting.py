@@ -33,7 +33,8 @@ being understood: an ECG to be looked at, not one to be refused."""
 ANOTHER = 2
 """So many rows of traces beside the layout's own are another ECG's, or the layout is a larger one."""
 LEAST_NAMES = 2
-"""Printed names with which six rows of one lead each are told to be limb or chest leads."""
+"""Printed names with which six rows of one lead each are told to be limb or chest leads, or limb leads to be such
+though they obey no law of theirs."""
 ASSUMED = 0.5
 """Under this certainty what is said is more assumed than found."""
 
@@ -115,7 +116,9 @@ def doubts(naming: Naming, rows: tuple[Row, ...], cells: tuple[Cell, ...]) -> bo
     ends = np.array([[row.left, row.right] for row in grid]).reshape(-1, 2)
     astray = len(ends) > 0 and bool(np.abs(ends - np.median(ends, axis=0)).max() > mm(ASTRAY_MM))
     # Limb leads of six rows may be told by their laws, but what stands on such a page is told by its names.
-    unnamed = naming.layout.startswith("6x1") and naming.named < LEAST_NAMES
+    # Where limb leads break the laws that tie them together, nothing else than names tells that they are they.
+    telling = not naming.layout.startswith("6x1") and naming.lawful >= 0.0
+    unnamed = naming.named < LEAST_NAMES and not telling
     return uneven or astray or unnamed or any(cell.inked < HALF_INKED for cell in cells)
 
 

@@ -11,7 +11,7 @@ from retrieval.ecg.drawing import DrawnPage, PageStyle, draw_page
 from retrieval.ecg.simulator import simulate
 from retrieval.intake.correction import Correction
 from retrieval.intake.page.mirror import mirrored
-from retrieval.intake.page.reading import PageReading, understand, understand_as_set
+from retrieval.intake.page.reading import PageReading, _told_in_a_mirror, understand, understand_as_set
 from tests.retrieval.intake.page.test_understand import boxes_off_mm
 
 STYLE = PageStyle(layout="3x4+1", grid="red", px_per_mm=5.0)
@@ -63,3 +63,22 @@ def test_a_page_without_names_is_not_taken_for_one_in_a_mirror() -> None:
     )
     for pixels in (nameless.pixels, np.ascontiguousarray(nameless.pixels[:, ::-1])):
         assert "mirrored" not in {finding.kind for finding in understand(pixels).findings}
+
+
+@pytest.mark.parametrize(
+    ("named", "here", "there", "ahead", "told"),
+    [
+        (2, 1.0, 1.0, 4.0, True),
+        (2, 1.0, 1.0, 3.0, False),
+        (1, -2.0, 5.0, 4.0, True),
+        (1, 1.0, 5.0, 4.0, False),
+        (1, -2.0, 2.0, 4.0, False),
+        (0, -2.0, 5.0, 9.0, False),
+    ],
+)
+def test_a_mirror_is_told_by_names_or_by_one_and_the_laws_of_the_limb_leads(
+    drawn: DrawnPage, named: int, here: float, there: float, ahead: float, told: bool
+) -> None:
+    reading = understand(drawn.pixels)
+    shown = replace(reading, named=0, lawful=here, odds=0.0)
+    assert _told_in_a_mirror(shown, replace(reading, named=named, lawful=there, odds=ahead)) is told

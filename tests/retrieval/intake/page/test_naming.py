@@ -13,8 +13,8 @@ from retrieval.ecg.layouts import layout_named
 from retrieval.ecg.recording import LEADS
 from retrieval.ecg.simulator import simulate
 from retrieval.errors import BadArgument
-from retrieval.intake.page.columns import fit_columns
-from retrieval.intake.page.evidence import PageEvidence, obeyed_odds, same_odds
+from retrieval.intake.page.columns import Columns, fit_columns
+from retrieval.intake.page.evidence import PageEvidence, law_odds, obeyed_odds, same_odds
 from retrieval.intake.page.marks import NAMES
 from retrieval.intake.page.naming import name_layout
 from retrieval.intake.page.rows import Row, mm
@@ -320,6 +320,19 @@ def test_names_that_are_misread_do_not_change_the_order_of_lawful_leads(
     naming = name_layout(replace(page, names=(*chest, *wrong)))
     assert (naming.layout, naming.order, naming.rows[3][0].lead) == ("3x4+1", order, "II")
     assert naming.lawful > 4.0
+
+
+def test_leads_that_obey_the_law_of_the_other_order_are_not_taken_for_badly_read() -> None:
+    """Rows that do not quite beat together are forgiven broken laws, but not where another order's are obeyed."""
+    page = lawful_page()
+    vars(page)["misread"] = 0.4
+    fitted = Columns(tuple(float(LEFT + LENGTH * i / 4) for i in range(5)), (1.0,) * 3)
+    own, cabrera = (
+        law_odds(page, fitted, (0, 1, 2), next(t for t in templates() if (t.name, t.order) == ("3x4+1", order)))
+        for order in ("standard", "cabrera")
+    )
+    assert own > 4.0
+    assert cabrera < -3.5
 
 
 @given(st.floats(0, 3), st.booleans())

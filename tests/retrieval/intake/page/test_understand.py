@@ -266,6 +266,15 @@ def test_six_rows_of_one_lead_are_doubted_without_their_names(heart: Recording) 
     assert doubts(replace(found.naming, named=1), found.rows, found.cells)
 
 
+def test_limb_leads_that_break_their_laws_are_doubted_without_names(heart: Recording) -> None:
+    flat = flatten_picture(draw_page(heart, PageStyle(layout="3x4+1")).pixels)
+    assert flat is not None
+    found = analyse(Sight(flat))
+    assert found.naming.lawful > 0.0
+    for named, lawful, doubted in ((9, -3.0, False), (1, 3.0, False), (1, -3.0, True)):
+        assert doubts(replace(found.naming, named=named, lawful=lawful), found.rows, found.cells) is doubted
+
+
 def test_rows_are_found_again_once_an_edge_is_taken_out(heart: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside the dark edge of a scan weak rows are not seen."""
 
