@@ -17,19 +17,25 @@ AFTERWARDS = 0.1
 
 
 class Patience:
-    """Counts the time that a file has taken, and the longest look at it.
+    """Counts the time that a file has taken, and the longest look at a picture of it.
 
     Args:
         seconds: limit for the file. What counts is the processor's time, of which other programs take nothing, or the
             clock's where two threads are quicker.
+
+    Attributes:
+        missed: looks that there was no time for.
     """
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.seconds = seconds
-        self.missed = 0
-        """Looks that there was no time for."""
-        self._longest = 0.0
+        self.begin()
         self._clock, self._processor = time.monotonic(), time.process_time()
+
+    def begin(self) -> None:
+        """Each page of a file is a picture of its own, with a first look that is always taken."""
+        self.missed = 0
+        self._longest = 0.0
 
     @property
     def spent(self) -> float:
@@ -39,7 +45,7 @@ class Patience:
     def for_another(self) -> bool:
         """Whether a look as long as the longest so far would be finished in time; counts it as missed where not.
 
-        There is time for the first: without it nothing could be said at all.
+        There is time for the first of each picture: without it nothing could be said at all.
         """
         enough = not self._longest or self.spent + self._longest <= (1.0 - AFTERWARDS) * self.seconds
         self.missed += not enough

@@ -137,9 +137,10 @@ def understand(rgb: Rgb, given: Correction = NOTHING) -> PageReading:
         )
     if int(rgb.max()) - int(rgb.min()) < MIN_RANGE:
         raise NotAnEcg("the picture is blank, without ruled paper or traces; expected a page with a 12-lead ECG")
-    missed = patience().missed
+    limit = patience()
+    limit.begin()
     reading, refusal = _dark_on_light_or_not(rgb, given)
-    hurried = patience().missed > missed
+    hurried = limit.missed > 0
     if reading is None:
         refusal = refusal or NotAnEcg("no ECG was found in the picture")
         raise type(refusal)(f"{refusal}; there was no time for a closer look") if hurried else refusal

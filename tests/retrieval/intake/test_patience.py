@@ -65,6 +65,17 @@ def test_the_first_look_is_always_taken(clocks: Clocks) -> None:
     assert not limit.missed
 
 
+def test_each_page_of_a_file_has_its_first_look(clocks: Clocks) -> None:
+    limit = Patience(10.0)
+    with limit.look():
+        clocks.pass_by(8.0, 8.0)
+    assert not limit.for_another()
+    limit.begin()
+    assert not limit.missed
+    assert limit.for_another()
+    assert limit.spent == 8.0
+
+
 def test_a_look_that_fails_counts(clocks: Clocks) -> None:
     limit = Patience(10.0)
 
