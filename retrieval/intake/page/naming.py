@@ -14,16 +14,9 @@ from retrieval.ecg.recording import LEADS
 from retrieval.errors import BadArgument
 from retrieval.intake.page.columns import Columns, Cut, fit_columns
 from retrieval.intake.page.cut import column_mm, part_below, parts_across, width_odds
-from retrieval.intake.page.evidence import (
-    BEATS,
-    PageEvidence,
-    law_odds,
-    match_names,
-    pointing_odds,
-    row_odds,
-    strip_odds,
-)
+from retrieval.intake.page.evidence import BEATS, PageEvidence, law_odds, pointing_odds, row_odds, strip_odds
 from retrieval.intake.page.flat import FLAT_PX_PER_MM
+from retrieval.intake.page.printed import match_names
 from retrieval.intake.page.templates import RHYTHM, TOGETHER, USUAL_THREE, Slot, Template, templates
 
 MOST_EXTRA, MOST_DOUBTED, MOST_TRIED = 2, 2, 6
